@@ -1,0 +1,57 @@
+# Flags for every target, and the one way in which a folder of src/ becomes a library and its tests.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+add_library(minato_flags INTERFACE)
+target_include_directories(minato_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(minato_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fno-omit-frame-pointer)
+target_link_libraries(minato_flags INTERFACE Threads::Threads)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(minato_flags INTERFACE -Wthread-safety)
+else()
+  # g++ 12 reports these inside std::string and std::expected at -O2 and above; clang does not.
+  target_compile_options(minato_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow
+    -Wno-array-bounds -Wno-stringop-overread -Wno-dangling-pointer)
+endif()
+if(MINATO_SANITIZE)
+  target_compile_options(minato_flags INTERFACE -fsanitize=${MINATO_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(minato_flags INTERFACE -fsanitize=${MINATO_SANITIZE})
+endif()
+if(MINATO_FUZZ)
+  target_compile_options(minato_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(minato_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# Makes the folder's sources the static library minato_<name> and its *_test.cpp files the test minato_<name>_test.
+#   minato_folder(name DEPENDS libraries… [TEST_DEPENDS libraries…])
+# DEPENDS is public: what a header of the folder includes, and what its sources need.
+function(minato_folder name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  file(GLOB tests CONFIGURE_DEPENDS *_test.cpp)
+  if(tests)
+    list(REMOVE_ITEM sources ${tests})
+  endif()
+  if(sources)
+    add_library(minato_${name} STATIC ${sources})
+    target_link_libraries(minato_${name} PUBLIC minato_flags ${ARG_DEPENDS})
+  else()
+    add_library(minato_${name} INTERFACE)
+    target_link_libraries(minato_${name} INTERFACE minato_flags ${ARG_DEPENDS})
+  endif()
+  if(MINATO_TESTS AND tests)
+    find_package(GTest REQUIRED)
+    add_executable(minato_${name}_test ${tests})
+    target_link_libraries(minato_${name}_test PRIVATE minato_${name} ${ARG_TEST_DEPENDS} GTest::gtest GTest::gtest_main)
+    target_precompile_headers(minato_${name}_test PRIVATE <gtest/gtest.h> <string> <vector>)
+    add_test(NAME ${name} COMMAND minato_${name}_test)
+    # A test finds the repository's data files, and ../shared beside it, from here.
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "MINATO_SOURCE_DIR=${CMAKE_SOURCE_DIR}" TIMEOUT 300)
+  endif()
+endfunction()
