@@ -3,9 +3,9 @@
 //   Result<Header> header = parse_header(bytes);
 //   if (!header) return std::unexpected(header.error());
 //
-// An error's class says what the caller does with it; its text says what happened and where, for a person. The text never
-// carries a value out of a message: offsets, ids of ours, names of fields and clauses of standards only.
-// One table at each edge turns the class into the answer that the edge's protocol has for it.
+// An error's class says what the caller does with it; its text says what happened and where, for a person. The text
+// never carries a value out of a message: offsets, ids of ours, names of fields and clauses of standards only. One
+// table at each edge turns the class into the answer that the edge's protocol has for it.
 #pragma once
 
 #include <cstdint>
@@ -49,14 +49,14 @@ inline std::unexpected<Error> context(std::string_view where, const Error& error
 }  // namespace minato
 
 // Early return on failure. MN_CHECK for a Status; MN_TRY declares `name` and moves the value into it.
-#define MN_CHECK(expression)                                                              \
-  do {                                                                                    \
+#define MN_CHECK(expression)                                                                             \
+  do {                                                                                                   \
     if (auto mn_status = (expression); !mn_status) return std::unexpected(std::move(mn_status).error()); \
   } while (false)
 #define MN_CONCAT_(a, b) a##b
 #define MN_CONCAT(a, b) MN_CONCAT_(a, b)
 #define MN_TRY(name, expression) MN_TRY_(MN_CONCAT(mn_result_, __LINE__), name, expression)
-#define MN_TRY_(result, name, expression)                              \
-  auto result = (expression);                                          \
-  if (!result) return std::unexpected(std::move(result).error());      \
+#define MN_TRY_(result, name, expression)                         \
+  auto result = (expression);                                     \
+  if (!result) return std::unexpected(std::move(result).error()); \
   auto name = std::move(*result)

@@ -1,4 +1,5 @@
-// Every bound of the program in one place, and why it is what it is. A limit that a site may change has its default here.
+// Every bound of the program in one place, and why it is what it is. A limit that a site may change has its default
+// here.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,8 @@ inline constexpr std::size_t kMllpFrameBytesMax = 128 * kMiB;
 inline constexpr std::size_t kJournalRecordBytesMax = 160 * kMiB;
 // What may wait for the running commit. Past it `submit` refuses and the listener stops reading.
 inline constexpr std::size_t kJournalPendingBytesMax = 256 * kMiB;
-// A segment is sealed at this size: large enough that a year is some thousand files, small enough to copy within seconds.
+// A segment is sealed at this size: large enough that a year is some thousand files, small enough to copy within
+// seconds.
 inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
 // All buffers of all connections together; above it the listeners stop reading until it falls.
 inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;

@@ -37,7 +37,8 @@ Civil civil(Time time) {
 }
 
 std::optional<Time> instant(const Civil& c) {
-  const std::chrono::year_month_day ymd{std::chrono::year(c.year), std::chrono::month(c.month), std::chrono::day(c.day)};
+  const std::chrono::year_month_day ymd{std::chrono::year(c.year), std::chrono::month(c.month),
+                                        std::chrono::day(c.day)};
   // A leap second (60) is accepted and becomes the next minute's first.
   if (!ymd.ok() || c.hour > 23 || c.minute > 59 || c.second > 60) return std::nullopt;
   return Time(std::chrono::sys_days(ymd)) + hours(c.hour) + minutes(c.minute) + seconds(c.second) + Duration(c.micros);
@@ -139,9 +140,9 @@ std::string to_hl7_dtm(Time time, int offset_minutes) {
   const Civil c = civil(time + minutes(offset_minutes));
   const int offset = offset_minutes < 0 ? -offset_minutes : offset_minutes;
   char out[48];
-  const int n = std::snprintf(out, sizeof out, "%04d%02u%02u%02d%02d%02d.%03d%c%02d%02d", c.year, c.month, c.day, c.hour,
-                              c.minute, c.second, c.micros / 1000, offset_minutes < 0 ? '-' : '+', offset / 60,
-                              offset % 60);
+  const int n =
+      std::snprintf(out, sizeof out, "%04d%02u%02u%02d%02d%02d.%03d%c%02d%02d", c.year, c.month, c.day, c.hour,
+                    c.minute, c.second, c.micros / 1000, offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
   return std::string(out, static_cast<std::size_t>(n));
 }
 

@@ -10,7 +10,7 @@ namespace minato {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Time now() const = 0;                 // wall clock; may jump either way
+  virtual Time now() const = 0;                   // wall clock; may jump either way
   virtual Deadline::duration steady() const = 0;  // never goes back; since an arbitrary start
 };
 Clock& real_clock();

@@ -1,9 +1,9 @@
-// The file system as an interface, so that the same code runs on the real one and on os/sim's, which tears writes, drops what was not
-// synced, fills up and fails on command, replayable from a seed.
+// The file system as an interface, so that the same code runs on the real one and on os/sim's, which tears writes,
+// drops what was not synced, fills up and fails on command, replayable from a seed.
 //
 // Paths are plain strings with '/'. Errors: kNotFound (no such file), kConflict (exists, or locked by another process),
-// kUnavailable with "no space" in its text (ENOSPC, EDQUOT), kCorrupt (EIO). Methods may be called from any thread; one File is used by
-// one thread at a time, except pread, which any number may call at once.
+// kUnavailable with "no space" in its text (ENOSPC, EDQUOT), kCorrupt (EIO). Methods may be called from any thread; one
+// File is used by one thread at a time, except pread, which any number may call at once.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,16 @@ class File {
   virtual ~File() = default;
   // Reads up to `into.size()` bytes at `offset`; fewer only at the end of the file.
   virtual Result<std::size_t> pread(std::span<char> into, std::uint64_t offset) const = 0;
-  // Writes all the pieces, one after another, at `offset`. Not durable before sync_data(). After an error the bytes there are unknown.
+  // Writes all the pieces, one after another, at `offset`. Not durable before sync_data(). After an error the bytes
+  // there are unknown.
   virtual Status pwrite(std::span<const std::string_view> pieces, std::uint64_t offset) = 0;
-  // fdatasync: when this returns, all that was written survives a power cut. After an error the kernel may have dropped the
-  // pages: nothing about this file may be assumed any more, and the call must not be repeated to make it succeed.
+  // fdatasync: when this returns, all that was written survives a power cut. After an error the kernel may have dropped
+  // the pages: nothing about this file may be assumed any more, and the call must not be repeated to make it succeed.
   virtual Status sync_data() = 0;
   virtual Result<std::uint64_t> size() const = 0;
   virtual Status truncate(std::uint64_t size) = 0;
-  // Reserves blocks so that later writes neither fail for space nor change the file's size. A file system that cannot answers kRefused.
+  // Reserves blocks so that later writes neither fail for space nor change the file's size. A file system that cannot
+  // answers kRefused.
   virtual Status preallocate(std::uint64_t size) = 0;
 };
 
@@ -39,9 +41,9 @@ struct SpaceInfo {
 };
 
 enum class OpenMode : std::uint8_t {
-  kRead,         // kNotFound when missing
-  kReadWrite,    // kNotFound when missing
-  kCreateNew,    // kConflict when there
+  kRead,       // kNotFound when missing
+  kReadWrite,  // kNotFound when missing
+  kCreateNew,  // kConflict when there
   kCreateOrOpen,
 };
 
@@ -68,7 +70,8 @@ Files& real_files();
 
 // Whole-file helpers on any Files.
 Result<std::string> read_file(Files& files, const std::string& path, std::uint64_t bytes_max);
-// Writes beside, syncs, renames over `path`, syncs the directory: after a crash the old or the new bytes are there, never a mix.
+// Writes beside, syncs, renames over `path`, syncs the directory: after a crash the old or the new bytes are there,
+// never a mix.
 Status write_file_atomically(Files& files, const std::string& path, std::string_view bytes);
 
 }  // namespace minato

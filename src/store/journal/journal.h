@@ -3,9 +3,10 @@
 //   MN_TRY(seq, journal.append({&record, 1}));      // durable when this returns
 //   MN_TRY(batch, journal.read(Seq{1}, {.records_max = 1000}));
 //
-// Sequences are 1, 2, 3 … without gaps, in commit order. A reader sees only durable records, and sees them in that order. After any
-// write error the journal refuses every later append (kCorrupt): the process is expected to stop, and recovery judges what is there.
-// Implementations: SegmentJournal (files), PostgresJournal, and SegmentJournal on os/sim's files; one conformance suite runs on all.
+// Sequences are 1, 2, 3 … without gaps, in commit order. A reader sees only durable records, and sees them in that
+// order. After any write error the journal refuses every later append (kCorrupt): the process is expected to stop, and
+// recovery judges what is there. Implementations: SegmentJournal (files), PostgresJournal, and SegmentJournal on
+// os/sim's files; one conformance suite runs on all.
 #pragma once
 
 #include <functional>
@@ -19,8 +20,8 @@
 
 namespace minato {
 
-// Told of each commit, once for all of the sink's tickets in it, in the order of submission. Runs on the thread that committed (which may be
-// the one inside submit()): it must not block and must not call the journal.
+// Told of each commit, once for all of the sink's tickets in it, in the order of submission. Runs on the thread that
+// committed (which may be the one inside submit()): it must not block and must not call the journal.
 class CommitSink {
  public:
   struct Committed {
@@ -46,8 +47,8 @@ struct ReadLimits {
 };
 
 struct JournalStats {
-  Seq first;                  // oldest record still kept; last + 1 when empty
-  Seq last;                   // newest durable record; 0 when empty
+  Seq first;  // oldest record still kept; last + 1 when empty
+  Seq last;   // newest durable record; 0 when empty
   std::uint64_t disk_bytes = 0;
   std::uint64_t commits = 0;  // groups committed since start
   std::uint64_t records = 0;  // records committed since start
@@ -57,22 +58,24 @@ class Journal {
  public:
   virtual ~Journal() = default;
 
-  // Queues the submissions for the next commit and returns at once, or commits them on this very thread when no commit is running
-  // (one pending frame needs no hand-over). kUnavailable: kJournalPendingBytesMax is waiting, or the journal is closed.
+  // Queues the submissions for the next commit and returns at once, or commits them on this very thread when no commit
+  // is running (one pending frame needs no hand-over). kUnavailable: kJournalPendingBytesMax is waiting, or the journal
+  // is closed.
   virtual Status submit(std::vector<Submission> batch) = 0;
 
   // Blocks until the records are durable. Returns the sequence of the first; the others follow it.
   virtual Result<Seq> append(std::vector<Record> records, std::vector<Fence> fences = {}) = 0;
 
-  // Records from `from` on, in order; empty when there is none yet. kNotFound: `from` was purged. kCorrupt: rot in what was
-  // acknowledged, named with its place; never skipped silently.
+  // Records from `from` on, in order; empty when there is none yet. kNotFound: `from` was purged. kCorrupt: rot in what
+  // was acknowledged, named with its place; never skipped silently.
   virtual Result<std::vector<Entry>> read(Seq from, ReadLimits limits) = 0;
 
-  // Waits until a record after `seen` is durable, the deadline passes or stop is asked for; returns the last durable sequence.
+  // Waits until a record after `seen` is durable, the deadline passes or stop is asked for; returns the last durable
+  // sequence.
   virtual Seq wait_past(Seq seen, Deadline deadline) = 0;
 
-  // Removes records up to and including `through` as far as whole segments (files) or rows (PostgreSQL) allow, and gives the space back to the
-  // file system at once. Returns the last sequence that is gone.
+  // Removes records up to and including `through` as far as whole segments (files) or rows (PostgreSQL) allow, and
+  // gives the space back to the file system at once. Returns the last sequence that is gone.
   virtual Result<Seq> purge(Seq through) = 0;
 
   virtual JournalStats stats() const = 0;

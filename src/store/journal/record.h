@@ -1,5 +1,6 @@
-// What stands in the journal. A record is a kind, the instant it was received, a JSON object that describes it and, for some kinds, bytes that
-// are kept exactly. The kinds and the members of `meta` are specified in docs/formats/journal.md; numbers are never reused.
+// What stands in the journal. A record is a kind, the instant it was received, a JSON object that describes it and, for
+// some kinds, bytes that are kept exactly. The kinds and the members of `meta` are specified in
+// docs/formats/journal.md; numbers are never reused.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +15,16 @@
 namespace minato {
 
 enum class RecordKind : std::uint16_t {
-  kHl7Received = 1,    // body: the message's bytes. meta: listener, peer, identity, sender, ack, authoritative, warnings, edited_from
-  kHl7Refused = 2,     // body: the bytes as they came. meta: as above, and errors[] {code, segment, field, offset, text}
-  kHl7Duplicate = 3,   // no body. meta: of (seq of the first), listener, peer
-  kOutcome = 10,       // a step ended. meta: item, step, state (done | skipped), children[], effect
-  kAttemptFailed = 11, // a step failed and will be tried again. meta: item, step, error, not_before
-  kParked = 12,        // a step gave up: dead letter. meta: item, step, reason, class
-  kEffectIntent = 13,  // an effect is about to leave. meta: item, key
-  kRedrive = 14,       // an operator's redrive. meta: items[], per_second, by
-  kDiscard = 15,       // an operator gave dead letters up. meta: items[], by, reason
+  kHl7Received = 1,  // body: the message's bytes. meta: listener, peer, identity, sender, ack, authoritative, warnings,
+                     // edited_from
+  kHl7Refused = 2,   // body: the bytes as they came. meta: as above, and errors[] {code, segment, field, offset, text}
+  kHl7Duplicate = 3,     // no body. meta: of (seq of the first), listener, peer
+  kOutcome = 10,         // a step ended. meta: item, step, state (done | skipped), children[], effect
+  kAttemptFailed = 11,   // a step failed and will be tried again. meta: item, step, error, not_before
+  kParked = 12,          // a step gave up: dead letter. meta: item, step, reason, class
+  kEffectIntent = 13,    // an effect is about to leave. meta: item, key
+  kRedrive = 14,         // an operator's redrive. meta: items[], per_second, by
+  kDiscard = 15,         // an operator gave dead letters up. meta: items[], by, reason
   kRegistryImport = 20,  // body: CSV or JSON as given. meta: what (patients | providers), by
   kRegistryChange = 21,  // one change by the admin interface. meta: what, change, by
   kOperatorAction = 30,  // anything else a person did. meta: action, by, …
@@ -42,7 +44,8 @@ struct Entry {
   Record record;
 };
 
-// A lease that must still be held when the record is committed (PostgreSQL; see queue.h). Embedded journals ignore it: they have one process.
+// A lease that must still be held when the record is committed (PostgreSQL; see queue.h). Embedded journals ignore it:
+// they have one process.
 struct Fence {
   std::string lane;
   std::uint64_t epoch = 0;

@@ -1,13 +1,16 @@
-// Work that is still to be done, in lanes. A projection of the journal: only the follower changes it, in journal order, with its
-// position in the same transaction; workers only lease. So it can be deleted and rebuilt, and it is never fsynced for safety.
+// Work that is still to be done, in lanes. A projection of the journal: only the follower changes it, in journal order,
+// with its position in the same transaction; workers only lease. So it can be deleted and rebuilt, and it is never
+// fsynced for safety.
 //
 //   follower:  queue.apply(changes, from, to)
-//   worker:    lease → do the step → journal.append(outcome, {lease.fence()}) → the follower applies it, which ends the lease
+//   worker:    lease → do the step → journal.append(outcome, {lease.fence()}) → the follower applies it, which ends the
+//   lease
 //
-// Lanes are ordered: an item runs only when every earlier item of all its lanes has ended or was parked. A barrier (a merge) stands in two
-// lanes. A parked item lets its lanes go on and later items carry `after_parked`; a parked barrier holds its lanes until it is redriven or
-// discarded. Several processes may share one queue (PostgreSQL): a lane is leased with an epoch that grows at each lease, and the
-// journal refuses an outcome whose epoch is no longer the lane's.
+// Lanes are ordered: an item runs only when every earlier item of all its lanes has ended or was parked. A barrier (a
+// merge) stands in two lanes. A parked item lets its lanes go on and later items carry `after_parked`; a parked barrier
+// holds its lanes until it is redriven or discarded. Several processes may share one queue (PostgreSQL): a lane is
+// leased with an epoch that grows at each lease, and the journal refuses an outcome whose epoch is no longer the
+// lane's.
 #pragma once
 
 #include <memory>
@@ -21,13 +24,14 @@
 
 namespace minato {
 
-// An item's identity: the record that created it and its number among those that this record created. Total order = lane order.
+// An item's identity: the record that created it and its number among those that this record created. Total order =
+// lane order.
 struct ItemId {
   Seq created_by;
   std::uint32_t ordinal = 0;
   friend auto operator<=>(const ItemId&, const ItemId&) = default;
 };
-std::string to_string(ItemId id);                       // "1234.0"
+std::string to_string(ItemId id);  // "1234.0"
 std::optional<ItemId> parse_item_id(std::string_view text);
 
 struct NewItem {
@@ -40,22 +44,46 @@ struct NewItem {
 };
 
 // What the follower applies. Changes about an unknown or already ended item change nothing (replays).
-struct Enqueue { NewItem item; };
-struct Finish { ItemId id; };                                           // its children come as Enqueue beside it
-struct Fail { ItemId id; std::string error; Time at; Time not_before; };  // keeps its place; attempts grow
-struct Park { ItemId id; std::string reason; Time at; };
-struct Redrive { std::vector<ItemId> ids; Time at; std::uint32_t per_second = 0; };  // parked → ready again, paced (0: at once); attempts start anew
-struct Discard { std::vector<ItemId> ids; Time at; };                   // parked → gone
+struct Enqueue {
+  NewItem item;
+};
+struct Finish {
+  ItemId id;
+};  // its children come as Enqueue beside it
+struct Fail {
+  ItemId id;
+  std::string error;
+  Time at;
+  Time not_before;
+};  // keeps its place; attempts grow
+struct Park {
+  ItemId id;
+  std::string reason;
+  Time at;
+};
+struct Redrive {
+  std::vector<ItemId> ids;
+  Time at;
+  std::uint32_t per_second = 0;
+};  // parked → ready again, paced (0: at once); attempts start anew
+struct Discard {
+  std::vector<ItemId> ids;
+  Time at;
+};  // parked → gone
 using QueueChange = std::variant<Enqueue, Finish, Fail, Park, Redrive, Discard>;
 
-struct Attempt { Time at; std::string error; };
+struct Attempt {
+  Time at;
+  std::string error;
+};
 
 struct Leased {
   NewItem item;
-  std::uint32_t receives = 0;   // times leased since enqueued or redriven, this one included; > 1 means an earlier holder died or failed
-  std::uint32_t failures = 0;   // Fail changes since then
+  std::uint32_t receives =
+      0;  // times leased since enqueued or redriven, this one included; > 1 means an earlier holder died or failed
+  std::uint32_t failures = 0;  // Fail changes since then
   bool after_parked = false;
-  std::vector<Fence> fences;    // one a lane, for Journal::append
+  std::vector<Fence> fences;  // one a lane, for Journal::append
 };
 
 enum class ItemState : std::uint8_t { kWaiting, kLeased, kParked };
@@ -72,11 +100,11 @@ struct ItemView {
 
 struct ItemFilter {
   std::optional<ItemState> state;
-  std::optional<std::string> step;    // exact, or a prefix that ends in ':'
+  std::optional<std::string> step;  // exact, or a prefix that ends in ':'
   std::optional<std::string> lane;
   std::optional<Seq> origin;
   std::optional<Time> parked_from, parked_to;  // [from, to)
-  std::vector<ItemId> ids;            // when not empty, only these
+  std::vector<ItemId> ids;                     // when not empty, only these
 };
 
 struct QueueStats {
@@ -90,12 +118,14 @@ class Queue {
 
   // The last record that was applied.
   virtual Result<Seq> position() = 0;
-  // One transaction: the changes of the records (from, to] and the position `to`. kConflict: the position is not `from` any more (another
-  // node was faster): read the position again and go on from there.
+  // One transaction: the changes of the records (from, to] and the position `to`. kConflict: the position is not `from`
+  // any more (another node was faster): read the position again and go on from there.
   virtual Status apply(std::span<const QueueChange> changes, Seq from, Seq to) = 0;
 
-  // Leases up to `lanes_max` lanes that have a runnable head, longest waiting first, for `duration`; one item for each. Counts the receive.
-  virtual Result<std::vector<Leased>> lease(std::string_view worker, Time now, std::size_t lanes_max, Duration duration) = 0;
+  // Leases up to `lanes_max` lanes that have a runnable head, longest waiting first, for `duration`; one item for each.
+  // Counts the receive.
+  virtual Result<std::vector<Leased>> lease(std::string_view worker, Time now, std::size_t lanes_max,
+                                            Duration duration) = 0;
   // Keeps leases that are still ours; returns how many were.
   virtual Result<std::size_t> renew(std::string_view worker, Time now, Duration duration) = 0;
   // Gives the item back without an outcome (shutdown); its receive is not counted.
@@ -103,7 +133,8 @@ class Queue {
   // When the earliest item that is not yet runnable becomes so; nullopt if none waits for time.
   virtual Result<std::optional<Time>> next_runnable(Time now) = 0;
 
-  virtual Result<std::vector<ItemView>> items(const ItemFilter& filter, std::optional<ItemId> after, std::size_t limit) = 0;
+  virtual Result<std::vector<ItemView>> items(const ItemFilter& filter, std::optional<ItemId> after,
+                                              std::size_t limit) = 0;
   virtual Result<std::uint64_t> count(const ItemFilter& filter) = 0;
   virtual Result<QueueStats> stats() = 0;
 };
