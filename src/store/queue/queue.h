@@ -112,6 +112,12 @@ struct QueueStats {
   std::optional<Time> oldest_waiting;  // instant at which the oldest waiting item was applied
 };
 
+struct LeaseRequest {
+  std::vector<std::string> steps;
+  std::size_t lanes_max = 64;
+  Duration duration = std::chrono::seconds(30);
+};
+
 class Queue {
  public:
   virtual ~Queue() = default;
@@ -122,16 +128,18 @@ class Queue {
   // any more (another node was faster): read the position again and go on from there.
   virtual Status apply(std::span<const QueueChange> changes, Seq from, Seq to) = 0;
 
-  // Leases up to `lanes_max` lanes that have a runnable head, longest waiting first, for `duration`; one item for each.
-  // Counts the receive.
-  virtual Result<std::vector<Leased>> lease(std::string_view worker, Time now, std::size_t lanes_max,
-                                            Duration duration) = 0;
+  // Leases up to `lanes_max` lanes that have a runnable head whose step is in `steps` (all steps when empty; an entry
+  // that ends in
+  // ':' is a prefix), longest waiting first, for `duration`; one item for each. Counts the receive. Workers of slow
+  // destinations lease only their own step, so that a dead receiver never holds up the others. An item's lanes belong
+  // to one step ("step|key").
+  virtual Result<std::vector<Leased>> lease(std::string_view worker, Time now, const LeaseRequest& request) = 0;
   // Keeps leases that are still ours; returns how many were.
   virtual Result<std::size_t> renew(std::string_view worker, Time now, Duration duration) = 0;
   // Gives the item back without an outcome (shutdown); its receive is not counted.
   virtual Status release(ItemId id, std::string_view worker) = 0;
   // When the earliest item that is not yet runnable becomes so; nullopt if none waits for time.
-  virtual Result<std::optional<Time>> next_runnable(Time now) = 0;
+  virtual Result<std::optional<Time>> next_runnable(Time now, const std::vector<std::string>& steps) = 0;
 
   virtual Result<std::vector<ItemView>> items(const ItemFilter& filter, std::optional<ItemId> after,
                                               std::size_t limit) = 0;
