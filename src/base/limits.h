@@ -26,4 +26,8 @@ inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;
 inline constexpr std::size_t kHl7SegmentsMax = 100'000;
 inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 
+// Language: a table of names that a site brings.
+inline constexpr std::size_t kDictionaryBytesMax = 64 * kMiB;
+inline constexpr std::size_t kDictionaryFormBytesMax = 256;
+
 }  // namespace minato
