@@ -47,10 +47,12 @@ class Scan {
     std::size_t begin = 0, end = 0;
     bool negated = false, historical = false, uncertain = false, family = false;
   };
-  // A cue that reaches forward: how much further, and which trait it gives.
+  // A cue that reaches forward: how much further. One of short reach ("s/p") leads past its first finding through a
+  // list only.
   struct Active {
     std::uint32_t left = 0;
     std::uint32_t reach = 0;
+    bool through_list_only = false;
   };
   // What lies between two hits.
   struct Gap {
@@ -147,7 +149,8 @@ class Scan {
       gaps_[i] = gap(i == 0 ? 0 : hits_[i - 1].end, hits_[i].begin);
       const Concept& here = concept_of(hits_[i]);
       for (Active& cue : active) {
-        const bool spent = gaps_[i].sentence_ends || here.cue == Cue::kStop || cue.left < gaps_[i].words;
+        const bool spent = gaps_[i].sentence_ends || here.cue == Cue::kStop || cue.left < gaps_[i].words ||
+                           (cue.through_list_only && !gaps_[i].list);
         cue.left = spent ? 0 : cue.left - gaps_[i].words;
       }
       if (here.cue == Cue::kNone) {
@@ -156,7 +159,7 @@ class Scan {
       }
       const auto* const forward = std::ranges::find(kForward, here.cue);
       if (forward != kForward.end()) {
-        active[static_cast<std::size_t>(forward - kForward.begin())] = {here.reach, here.reach};
+        active[static_cast<std::size_t>(forward - kForward.begin())] = {here.reach, here.reach, false};
       } else if (here.cue != Cue::kStop && here.cue != Cue::kNeutral) {
         reach_back(i, here);
       }
@@ -168,6 +171,7 @@ class Scan {
       if (active[k].left == 0) continue;
       mark(hit, kForward[k]);
       active[k].left = std::max(active[k].left, std::min(active[k].reach, kListReach));
+      active[k].through_list_only = active[k].reach <= kListReach;
     }
   }
 

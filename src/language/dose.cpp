@@ -155,7 +155,7 @@ class DoseParser {
   bool part(bool& joining) {
     joining = false;
     const std::size_t start = pos_;
-    if (amount() || literal(kSigWordsJa)) return true;
+    if (amount() || literal(kSigWordsJa)) return started_ = true;
     if (started_ && bare_number()) return joining = true;
     if (!word_of(kSigWords)) return false;
     joining = std::ranges::find(kJoining, text_.substr(start, pos_ - start)) != std::end(kJoining);

@@ -129,15 +129,13 @@ class Folder {
   void line_break(char32_t c, std::size_t from) {
     const bool second_half = c == '\n' && from > 0 && in_[from - 1] == '\r';
     if (second_half) return;
-    const std::size_t size = out_.cased.size();
-    if (last_ == ' ') {
-      out_.cased[size - 1] = '\n';
-      if (size > 1 && out_.cased[size - 2] == '\n') return;
-    } else if (last_ != '\n') {
-      put('\n', from);
-    } else if (size < 2 || out_.cased[size - 2] != '\n') {
-      put('\n', from);
+    std::string& out = out_.cased;
+    if (out.empty()) return;
+    if (out.back() == ' ') {
+      out.pop_back();
+      out_.source.pop_back();
     }
+    if (!out.ends_with("\n\n")) put('\n', from);
     last_ = '\n';
   }
 
