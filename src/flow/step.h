@@ -28,8 +28,8 @@ struct StepResult {
   std::string detail;  // kPark: for a person, never a value out of a message
   std::optional<Time> retry_at;  // kRetry: not before; else the back-off decides
   std::vector<ChildItem> children;
-  std::vector<ItemId> also;
-  std::optional<EffectNote> effect;
+  std::vector<ItemRef> also;
+  std::optional<Effect> effect;
 
   static StepResult done() { return {}; }
   static StepResult skipped(std::string why);

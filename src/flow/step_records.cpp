@@ -6,13 +6,6 @@
 namespace minato {
 namespace {
 
-void write(JsonWriter& json, const EffectNote& effect) {
-  json.begin_object().member("key", effect.key).member("kind", effect.kind).member("recipient", effect.recipient);
-  if (!effect.event.empty()) json.member("event", effect.event);
-  if (!effect.detail.empty()) json.member("detail", effect.detail);
-  json.end_object();
-}
-
 void write(JsonWriter& json, const ChildItem& child) {
   json.begin_object().member("step", child.step).key("lanes").begin_array();
   for (const std::string& lane : child.lanes) json.value(lane);
@@ -21,11 +14,15 @@ void write(JsonWriter& json, const ChildItem& child) {
   json.end_object();
 }
 
-void write_items(JsonWriter& json, std::string_view key, const std::vector<ItemId>& items) {
+void write_items(JsonWriter& json, std::string_view key, const std::vector<ItemRef>& items) {
   json.key(key).begin_array();
-  for (const ItemId item : items) json.value(to_string(item));
+  for (const ItemRef& ref : items) {
+    json.begin_object().member("item", to_string(ref.item)).member("origin", ref.origin.value).end_object();
+  }
   json.end_array();
 }
+
+void write(JsonWriter& json, const Effect& effect) { json.key("effect").raw(effect_json(effect)); }
 
 void write_head(JsonWriter& json, ItemId item, Seq origin) {
   json.begin_object().member("item", to_string(item)).member("origin", origin.value);
@@ -54,23 +51,20 @@ Result<std::string> text_of(json::Value root, std::string_view member) {
   return std::string(*value);
 }
 
-Result<std::vector<ItemId>> items_of(json::Value value, std::string_view member) {
-  std::vector<ItemId> out;
+Result<std::vector<ItemRef>> items_of(json::Value value, std::string_view member) {
+  std::vector<ItemRef> out;
   for (const auto entry : value.entries()) {
-    MN_TRY(item, item_of(entry.value, member));
-    out.push_back(item);
+    MN_TRY(item, item_of(entry.value["item"], member));
+    MN_TRY(origin, origin_of(entry.value));
+    out.push_back({item, origin});
   }
   return out;
 }
 
-EffectNote effect_of(json::Value value) {
-  EffectNote out;
-  out.key = value["key"].string_or("");
-  out.kind = value["kind"].string_or("");
-  out.recipient = value["recipient"].string_or("");
-  out.event = value["event"].string_or("");
-  out.detail = value["detail"].string_or("");
-  return out;
+Result<std::optional<Effect>> effect_of(json::Value root) {
+  if (!root["effect"].is_object()) return std::nullopt;
+  MN_TRY(effect, parse_effect_json(json::to_text(root["effect"])));
+  return effect;
 }
 
 ChildItem child_of(json::Value value) {
@@ -96,7 +90,7 @@ std::string to_json(const OutcomeMeta& meta) {
     json.end_array();
   }
   if (!meta.also.empty()) write_items(json, "also", meta.also);
-  if (meta.effect) write(json.key("effect"), *meta.effect);
+  if (meta.effect) write(json, *meta.effect);
   json.end_object();
   return out;
 }
@@ -114,7 +108,9 @@ std::string to_json(const ParkedMeta& meta) {
   std::string out;
   JsonWriter json(out);
   write_head(json, meta.item, meta.origin);
-  json.member("step", meta.step).member("reason", meta.reason).member("detail", meta.detail).end_object();
+  json.member("step", meta.step).member("reason", meta.reason).member("detail", meta.detail);
+  if (meta.effect) write(json, *meta.effect);
+  json.end_object();
   return out;
 }
 
@@ -122,7 +118,7 @@ std::string to_json(const IntentMeta& meta) {
   std::string out;
   JsonWriter json(out);
   write_head(json, meta.item, meta.origin);
-  write(json.key("effect"), meta.effect);
+  write(json, meta.effect);
   json.end_object();
   return out;
 }
@@ -164,7 +160,8 @@ Result<OutcomeMeta> parse_outcome(std::string_view text) {
     out.children.push_back(child_of(child.value));
     if (out.children.back().step.empty() || out.children.back().lanes.empty()) return malformed("children");
   }
-  if (root["effect"].is_object()) out.effect = effect_of(root["effect"]);
+  MN_TRY(effect, effect_of(root));
+  out.effect = effect;
   return out;
 }
 
@@ -187,7 +184,8 @@ Result<ParkedMeta> parse_parked(std::string_view text) {
   MN_TRY(origin, origin_of(root));
   MN_TRY(step, text_of(root, "step"));
   MN_TRY(reason, text_of(root, "reason"));
-  return ParkedMeta{item, origin, step, reason, std::string(root["detail"].string_or(""))};
+  MN_TRY(effect, effect_of(root));
+  return ParkedMeta{item, origin, step, reason, std::string(root["detail"].string_or("")), effect};
 }
 
 Result<IntentMeta> parse_intent(std::string_view text) {
@@ -195,8 +193,9 @@ Result<IntentMeta> parse_intent(std::string_view text) {
   const json::Value root = document.root();
   MN_TRY(item, item_of(root["item"], "item"));
   MN_TRY(origin, origin_of(root));
-  if (!root["effect"].is_object()) return malformed("effect");
-  return IntentMeta{item, origin, effect_of(root["effect"])};
+  MN_TRY(effect, effect_of(root));
+  if (!effect) return malformed("effect");
+  return IntentMeta{item, origin, *effect};
 }
 
 Result<RedriveMeta> parse_redrive(std::string_view text) {
@@ -224,10 +223,23 @@ Result<ReceivedMeta> parse_received(std::string_view text) {
   out.identity = root["identity"].string_or("");
   out.ack = root["ack"].string_or("");
   out.authoritative = root["authoritative"].boolean().value_or(false);
-  out.domain = root["domain"].string_or("");
+  out.is_answer = root["answer"].present();
   for (const auto warning : root["warnings"].entries()) out.warnings.emplace_back(warning.value.string_or(""));
   if (const auto from = root["edited_from"].unsigned_integer()) out.edited_from = Seq{*from};
   return out;
+}
+
+std::string purge_json(Seq through, std::string_view by, std::string_view reason) {
+  std::string out;
+  JsonWriter(out).begin_object().member("through", through.value).member("by", by).member("reason", reason).end_object();
+  return out;
+}
+
+Result<Seq> parse_purge(std::string_view text) {
+  MN_TRY(document, json::parse(text));
+  const auto through = document.root()["through"].unsigned_integer();
+  if (!through) return malformed("through");
+  return Seq{*through};
 }
 
 }  // namespace minato

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "record/effects.h"
 #include "store/journal/record.h"
 #include "store/queue/queue.h"
 
@@ -23,13 +24,11 @@ struct ChildItem {
   std::optional<Time> not_before;
 };
 
-// Something that left the house, or is about to: what the ledger keeps (record/effects.h).
-struct EffectNote {
-  std::string key;        // the same for every attempt at the same effect
-  std::string kind;       // mail | forward | webhook | file
-  std::string recipient;  // provider id, or destination name
-  std::string event;      // admission, abnormal-result …; empty for deliveries
-  std::string detail;     // what the other side said: "250", "AA", "200"
+// An item and the message that it is about.
+struct ItemRef {
+  ItemId item;
+  Seq origin;
+  friend bool operator==(const ItemRef&, const ItemRef&) = default;
 };
 
 struct OutcomeMeta {
@@ -39,8 +38,8 @@ struct OutcomeMeta {
   std::string state = "done";  // done | skipped
   std::string note;            // why it was skipped, what was found; never a value out of a message
   std::vector<ChildItem> children;
-  std::vector<ItemId> also;  // items that ended with this one (a digest mail)
-  std::optional<EffectNote> effect;
+  std::vector<ItemRef> also;  // items that ended with this one (a digest mail)
+  std::optional<Effect> effect;  // what left the house
 };
 
 struct AttemptFailedMeta {
@@ -57,22 +56,23 @@ struct ParkedMeta {
   std::string step;
   std::string reason;  // a word of ours: "patient-unknown", "attempts-exhausted", "uncertain" …
   std::string detail;  // for a person; field names and places, never values
+  std::optional<Effect> effect;  // uncertain or failed, when there was one
 };
 
 struct IntentMeta {
   ItemId item;
   Seq origin;
-  EffectNote effect;
+  Effect effect;
 };
 
 struct RedriveMeta {
-  std::vector<ItemId> items;
+  std::vector<ItemRef> items;
   std::uint32_t per_second = 0;
   std::string by;
 };
 
 struct DiscardMeta {
-  std::vector<ItemId> items;
+  std::vector<ItemRef> items;
   std::string by;
   std::string reason;
 };
@@ -97,10 +97,14 @@ struct ReceivedMeta {
   std::string listener, peer, identity;
   std::string ack;  // AA, CA …; empty when none was owed
   bool authoritative = false;
-  std::string domain;  // default assigning authority of the feed
+  bool is_answer = false;  // it acknowledges something that we sent: correlated, never processed
   std::vector<std::string> warnings;
   std::optional<Seq> edited_from;
 };
 Result<ReceivedMeta> parse_received(std::string_view json);
+
+// Of kPurge: records up to and including `through` are gone.
+std::string purge_json(Seq through, std::string_view by, std::string_view reason);
+Result<Seq> parse_purge(std::string_view json);
 
 }  // namespace minato

@@ -7,6 +7,18 @@ namespace {
 
 constexpr ItemId kItem{Seq{42}, 3};
 
+Effect mail_effect() {
+  Effect effect;
+  effect.key = "k";
+  effect.kind = EffectKind::kMail;
+  effect.origin = Seq{40};
+  effect.destination = "dr1";
+  effect.event = "admission";
+  effect.state = EffectState::kDone;
+  effect.detail = "250";
+  return effect;
+}
+
 TEST(StepRecords, AnOutcomeComesBackWhole) {
   OutcomeMeta meta;
   meta.item = kItem;
@@ -14,8 +26,8 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
   meta.step = "process";
   meta.note = "two mails";
   meta.children = {{"mail", {"mail|dr1"}, R"({"event":"admission"})", from_micros(7)}, {"forward:lab", {"forward:lab|a"}, "{}", {}}};
-  meta.also = {ItemId{Seq{41}, 0}};
-  meta.effect = EffectNote{"k", "mail", "dr1", "admission", "250"};
+  meta.also = {{ItemId{Seq{41}, 0}, Seq{39}}};
+  meta.effect = mail_effect();
   const auto back = parse_outcome(to_json(meta));
   ASSERT_TRUE(back) << back.error().what;
   EXPECT_EQ(back->item, kItem);
@@ -28,22 +40,23 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
   EXPECT_EQ(back->also, meta.also);
   ASSERT_TRUE(back->effect);
   EXPECT_EQ(back->effect->detail, "250");
+  EXPECT_EQ(back->effect->key, "k");
 }
 
 TEST(StepRecords, TheOthersComeBackWhole) {
   const auto failed = parse_attempt_failed(to_json(AttemptFailedMeta{kItem, Seq{40}, "mail", "time-out", from_micros(9)}));
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->not_before, from_micros(9));
-  const auto parked = parse_parked(to_json(ParkedMeta{kItem, Seq{40}, "process", "patient-unknown", "PID-3"}));
+  const auto parked = parse_parked(to_json(ParkedMeta{kItem, Seq{40}, "process", "patient-unknown", "PID-3", {}}));
   ASSERT_TRUE(parked);
   EXPECT_EQ(parked->reason, "patient-unknown");
-  const auto intent = parse_intent(to_json(IntentMeta{kItem, Seq{40}, EffectNote{"k", "mail", "dr1", "", ""}}));
+  const auto intent = parse_intent(to_json(IntentMeta{kItem, Seq{40}, mail_effect()}));
   ASSERT_TRUE(intent);
   EXPECT_EQ(intent->effect.key, "k");
-  const auto redrive = parse_redrive(to_json(RedriveMeta{{kItem}, 5, "admin"}));
+  const auto redrive = parse_redrive(to_json(RedriveMeta{{{kItem, Seq{40}}}, 5, "admin"}));
   ASSERT_TRUE(redrive);
   EXPECT_EQ(redrive->per_second, 5u);
-  const auto discard = parse_discard(to_json(DiscardMeta{{kItem, kItem}, "admin", "test data"}));
+  const auto discard = parse_discard(to_json(DiscardMeta{{{kItem, Seq{40}}, {kItem, Seq{41}}}, "admin", "test data"}));
   ASSERT_TRUE(discard);
   EXPECT_EQ(discard->items.size(), 2u);
 }
