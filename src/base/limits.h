@@ -24,4 +24,14 @@ inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;
 inline constexpr std::size_t kHl7SegmentsMax = 100'000;
 inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 
+// HL7 files and frames with many messages, and numbers in paths that would make an editor pad without end.
+inline constexpr std::size_t kHl7BatchMessagesMax = 100'000;
+inline constexpr std::size_t kHl7RepetitionsMax = 10'000;
+inline constexpr std::size_t kHl7ComponentsMax = 1'000;
+// ISO says 20 characters for MSH-10, the field says 50 and more; an answer carries back what is no longer than this, whole.
+inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
+
+// MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
+inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
+
 }  // namespace minato
