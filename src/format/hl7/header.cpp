@@ -60,10 +60,10 @@ std::string_view Header::component(std::size_t field, std::size_t number) const 
   std::size_t begin = 0;
   for (std::size_t n = 1;; ++n) {
     const bool more = scanner.next(ends);
-    const std::size_t end = scanner.position();
-    if (n == number) return whole.substr(begin, end - begin);
-    if (!more || whole[end] == delimiters.repetition) return {};
-    begin = end + 1;
+    const std::size_t here = scanner.position();
+    if (n == number) return whole.substr(begin, here - begin);
+    if (!more || whole[here] == delimiters.repetition) return {};
+    begin = here + 1;
   }
 }
 
