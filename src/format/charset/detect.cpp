@@ -20,10 +20,13 @@ struct Guess {
 // Text of UTF-8's shape by chance is rare: two-byte forms can be half-width kana or Latin-1 pairs, three-byte forms hardly anything.
 bool surely_utf8(const Utf8Count& count) { return count.invalid == 0 && (count.longer > 0 || count.two > 1); }
 
-// Half-width kana of Shift_JIS are the bytes A1-DF. EUC-JP text stays below E0 for long only when it is mostly kana.
+// Half-width kana of Shift_JIS are the bytes A1-DF. Read as EUC-JP they give many rare kanji, and long EUC-JP text hardly ever stays
+// below E0 unless it is mostly kana itself.
 bool half_kana_rather_than_euc(const JapaneseEvidence& sjis, const JapaneseEvidence& euc) {
   const bool only_half_kana = sjis.half_kana >= 4 && sjis.kana + sjis.common + sjis.symbols + sjis.rare == 0;
-  return only_half_kana && sjis.invalid == 0 && euc.kana * 2 < euc.common + euc.rare + euc.symbols;
+  if (!only_half_kana || sjis.invalid != 0) return false;
+  const std::size_t kanji = euc.common + euc.rare + euc.symbols;
+  return euc.kana * 2 < kanji && (euc.rare * 4 >= kanji || sjis.half_kana >= 16);
 }
 
 // Bytes above 7F that are not UTF-8: Japanese in one of two encodings, or a Western language.
@@ -39,7 +42,8 @@ Guess guess_legacy(std::string_view bytes) {
   const JapaneseEvidence& other = euc_wins ? sjis : euc;
   if (best.score() <= 0) return {Encoding::kIso8859_1, false, true};
   const std::size_t usual = best.kana + best.common;
-  const bool clear = best.invalid == 0 && usual >= 2 && best.score() > 2 * other.score();
+  const std::size_t enough = other.invalid > 0 ? 2 : 8;
+  const bool clear = best.invalid == 0 && usual >= enough && best.score() > 2 * other.score();
   return {euc_wins ? Encoding::kEucJp : Encoding::kShiftJis, clear, best.invalid == 0};
 }
 
