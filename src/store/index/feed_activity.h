@@ -11,7 +11,7 @@
 
 #include <compare>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
