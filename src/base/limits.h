@@ -29,5 +29,36 @@ inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 // Language: a table of names that a site brings.
 inline constexpr std::size_t kDictionaryBytesMax = 64 * kMiB;
 inline constexpr std::size_t kDictionaryFormBytesMax = 256;
+// JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the stack.
+inline constexpr std::size_t kJsonBytesMax = 64 * kMiB;
+inline constexpr std::size_t kJsonDepthMax = 128;
+
+// HTTP server. Bodies above the route's limit get 413; headers above theirs 431; more connections are not accepted.
+inline constexpr std::size_t kHttpBodyBytesMax = 16 * kMiB;
+inline constexpr std::size_t kHttpHeaderBytesMax = 64 * kKiB;
+inline constexpr unsigned kHttpConnectionsMax = 512;
+// What is read and thrown away after a body grew too large, so that the sender sees the 413; past it the link is cut.
+inline constexpr std::size_t kHttpDrainBytesMax = 64 * kMiB;
+inline constexpr std::size_t kHttpQueryParametersMax = 256;
+// HTTP client: an answer above this is refused and the transfer ends.
+inline constexpr std::size_t kHttpAnswerBytesMax = 16 * kMiB;
+
+// Mail. Servers refuse above 25 to 50 MB in the field; ours are short texts.
+inline constexpr std::size_t kMailBytesMax = 25 * kMiB;
+inline constexpr std::size_t kMailRecipientsMax = 100;
+
+// One write to or read from a stream at most: a TLS record's worth, several times.
+inline constexpr std::size_t kStreamChunkBytes = 64 * kKiB;
+// Entries of an address allow-list.
+inline constexpr std::size_t kAddressListMax = 4096;
+// HL7 files and frames with many messages, and numbers in paths that would make an editor pad without end.
+inline constexpr std::size_t kHl7BatchMessagesMax = 100'000;
+inline constexpr std::size_t kHl7RepetitionsMax = 10'000;
+inline constexpr std::size_t kHl7ComponentsMax = 1'000;
+// ISO says 20 characters for MSH-10, the field says 50 and more; an answer carries back what is no longer than this, whole.
+inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
+
+// MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
+inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
 }  // namespace minato
