@@ -29,6 +29,21 @@ inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 // Language: a table of names that a site brings.
 inline constexpr std::size_t kDictionaryBytesMax = 64 * kMiB;
 inline constexpr std::size_t kDictionaryFormBytesMax = 256;
+
+// Notification. The narrative of one message that is read for findings; longer notes are cut, and said to be.
+inline constexpr std::size_t kExtractTextBytesMax = 4 * kMiB;
+inline constexpr std::size_t kTemplateBytesMax = 256 * kKiB;
+inline constexpr std::size_t kTemplateDepthMax = 16;
+// Of one mail: what a person can read. The page behind the link has all.
+inline constexpr std::size_t kNoticeFindingsMax = 60;
+inline constexpr std::size_t kNoticeResultsMax = 60;
+inline constexpr std::size_t kNoticeTextCharactersMax = 200;
+// Providers that one message may name; an honest one has some ten.
+inline constexpr std::size_t kVerifyProvidersMax = 200;
+// Answers of a patient master.
+inline constexpr std::size_t kMasterPeopleMax = 10;
+inline constexpr std::size_t kMasterAnswerBytesMax = 1 * kMiB;
+inline constexpr std::size_t kMasterConnectionsMax = 4;
 // JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the stack.
 inline constexpr std::size_t kJsonBytesMax = 64 * kMiB;
 inline constexpr std::size_t kJsonDepthMax = 128;
