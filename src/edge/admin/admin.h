@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json_writer.h"
 #include "base/metrics.h"
 #include "edge/admin/tokens.h"
 #include "flow/operations.h"
