@@ -58,4 +58,25 @@ inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
 // MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
 inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
+// Message index. Identifiers longer than this are cut, in the index and in the search alike; more of them in one message
+// (a batch of merges) are not found by themselves.
+inline constexpr std::size_t kIndexValueBytesMax = 128;
+inline constexpr std::size_t kIndexIdsPerMessageMax = 64;
+// Different combinations of listener, sender, type and trigger that get posting lists of their own; a sender that invents
+// names shares one list with its kind. A large hospital has some 3,000.
+inline constexpr std::size_t kIndexFeedsMax = 8192;
+// Different peers, answers and warnings that are stored once; further ones are stored in each row.
+inline constexpr std::size_t kIndexTextsMax = 65'536;
+inline constexpr std::size_t kIndexPageMax = 1000;
+// Tree look-ups of one search before it answers with what it has: some 30 ms.
+inline constexpr std::size_t kIndexSearchStepsMax = 20'000;
+
+// Registries. Shown faults of an import, so that an answer stays readable.
+inline constexpr std::size_t kRegistryCsvFaultsShown = 20;
+inline constexpr std::size_t kRegistryCsvRowsMax = 2'000'000;
+// Merges that may lead to one patient, one after another.
+inline constexpr std::size_t kRegistryMergeDepthMax = 1000;
+inline constexpr std::size_t kRegistryIdentifiersPerEventMax = 64;
+inline constexpr std::size_t kRegistryPageMax = 1000;
+
 }  // namespace minato

@@ -21,9 +21,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 enum class EffectKind : std::uint8_t { kMail, kForward, kWebhook, kFile };
 enum class EffectState : std::uint8_t {
@@ -58,7 +56,7 @@ Result<Effect> parse_effect_json(std::string_view json);
 class EffectWriter {
  public:
   static ProjectionSchema schema();
-  explicit EffectWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit EffectWriter(Sqlite& writer) : db_(writer) {}
   // The intent is on record. An effect that is done stays done; any other becomes kIntended again.
   Status intend(const Effect& effect, Seq seq, Time time);
   // The outcome is on record; without an intent (effects whose receiver recognises repetition need none) this makes the
@@ -66,7 +64,7 @@ class EffectWriter {
   Status settle(const Effect& effect, Seq seq, Time time);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 struct EffectFilter {
@@ -85,12 +83,12 @@ struct EffectPage {
 
 class EffectLedger {
  public:
-  explicit EffectLedger(sql::Sqlite& reader) : db_(reader) {}
+  explicit EffectLedger(Sqlite& reader) : db_(reader) {}
   Result<std::optional<Effect>> find(std::string_view key);
   Result<EffectPage> query(const EffectFilter& filter, std::optional<std::int64_t> before, std::size_t limit);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

@@ -37,9 +37,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 struct Entry;
 
 // One trigger event about one patient, as read from an authoritative feed (see adt.h) or a row of an import.
@@ -78,7 +76,7 @@ struct PatientApplied {
 class PatientWriter {
  public:
   static ProjectionSchema schema();
-  explicit PatientWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit PatientWriter(Sqlite& writer) : db_(writer) {}
 
   // Errors are those of the database only; whatever the event says ends in an outcome and in the history.
   Result<PatientApplied> apply(const PatientEvent& event, Seq seq);
@@ -87,7 +85,7 @@ class PatientWriter {
   Status apply(const Entry& entry);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 enum class VisitState : std::uint8_t { kExpected, kActive, kDischarged, kCancelled };
@@ -156,7 +154,7 @@ PatientVerification compare_demographics(const PatientClaim& claim, const Demogr
 // The reading side, over one reading connection (or the writer's, inside a batch). One thread at a time.
 class PatientRegistry {
  public:
-  explicit PatientRegistry(sql::Sqlite& reader) : db_(reader) {}
+  explicit PatientRegistry(Sqlite& reader) : db_(reader) {}
 
   // The surviving patient to whom the identifier leads; nullopt: unknown.
   Result<std::optional<PatientId>> resolve(const Identifier& identifier);
@@ -174,7 +172,7 @@ class PatientRegistry {
   Result<std::uint64_t> count();
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

@@ -21,9 +21,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 struct Entry;
 
 enum class Language : std::uint8_t { kJapanese, kEnglish };
@@ -89,18 +87,18 @@ Result<Provider> parse_provider_json(std::string_view json);
 class ProviderWriter {
  public:
   static ProjectionSchema schema();
-  explicit ProviderWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit ProviderWriter(Sqlite& writer) : db_(writer) {}
   // Applies a kRegistryImport or kRegistryChange whose `what` is "providers", passes over all others. A record that
   // cannot be applied changes nothing and is noted in the registry log; errors are those of the database only.
   Status apply(const Entry& entry);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 class ProviderRegistry {
  public:
-  explicit ProviderRegistry(sql::Sqlite& reader) : db_(reader) {}
+  explicit ProviderRegistry(Sqlite& reader) : db_(reader) {}
   Result<Provider> get(ProviderId id);                                                     // kNotFound
   Result<Provider> by_code(std::string_view code);                                         // kNotFound
   Result<std::vector<Provider>> by_mail(std::string_view address);                         // ASCII case does not count
@@ -113,7 +111,7 @@ class ProviderRegistry {
   Result<ProviderVerification> verify(const ProviderClaim& claim);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

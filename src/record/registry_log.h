@@ -13,9 +13,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 struct RegistryLogEntry {
   Seq seq;
@@ -29,9 +27,9 @@ struct RegistryLogEntry {
 };
 
 ProjectionSchema registry_log_schema();
-Status note_registry_change(sql::Sqlite& writer, const RegistryLogEntry& entry);
+Status note_registry_change(Sqlite& writer, const RegistryLogEntry& entry);
 // Newest first, older than `before`.
-Result<std::vector<RegistryLogEntry>> read_registry_log(sql::Sqlite& reader, std::optional<Seq> before,
+Result<std::vector<RegistryLogEntry>> read_registry_log(Sqlite& reader, std::optional<Seq> before,
                                                         std::size_t limit);
 
 }  // namespace minato

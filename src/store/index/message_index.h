@@ -26,9 +26,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 enum class MessageStatus : std::uint8_t {
   kQueued,     // work on it is still to be done
@@ -89,7 +87,7 @@ struct MessagePage {
 class MessageIndex : public BatchParticipant {
  public:
   static ProjectionSchema schema();
-  explicit MessageIndex(sql::Sqlite& writer);
+  explicit MessageIndex(Sqlite& writer);
   ~MessageIndex() override;
 
   // Adds the row; one that is there already stays as it is (replay). `items` and `status` are taken as given. Sequences
@@ -122,7 +120,7 @@ struct MessageCount {
 // The reading side, over one reading connection: as many as wished, each used by one thread at a time.
 class MessageSearch {
  public:
-  explicit MessageSearch(sql::Sqlite& reader) : db_(reader) {}
+  explicit MessageSearch(Sqlite& reader) : db_(reader) {}
 
   // The newest `limit` (at most kIndexPageMax) messages that match and are older than `before`.
   Result<MessagePage> search(const MessageFilter& filter, std::optional<Seq> before, std::size_t limit);
@@ -134,7 +132,7 @@ class MessageSearch {
   Result<std::vector<MessageCount>> counts();
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato
