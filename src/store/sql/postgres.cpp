@@ -27,6 +27,7 @@ Errc class_of(std::string_view state) {
   if (state == "40001" || state == "40P01" || state == "55P03" || state == "57014") return Errc::kRetry;
   if (state == "XX001" || state == "XX002") return Errc::kCorrupt;
   if (state == "25006") return Errc::kUnavailable;  // read-only: a standby, or the disk is nearly full
+  if (state == "08P01") return Errc::kRefused;      // protocol violation: a wrong number of parameters
   const auto group = state.substr(0, 2);
   if (group == "23") return Errc::kConflict;
   if (group == "54") return Errc::kTooLarge;
