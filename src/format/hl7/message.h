@@ -1,0 +1,200 @@
+// A parsed HL7 v2 message: a view over the received bytes, which stay as they are.
+//
+//   Result<Message> message = Message::parse(std::move(frame));
+//   if (!message) …                                                  // no MSH, bad delimiters, over a limit
+//   std::string family = message->get("PID-5.1");                    // UTF-8, escapes resolved
+//   for (Segment obx : message->segments("OBX")) use(obx.field(5).repetition(0).component(1).text());
+//
+// Lenient as the field demands: segments end in CR, LF or CRLF, in a mixture too (an LF that no segment follows is text);
+// a BOM or blank lines may stand before MSH, an FS or blank lines after the last segment; Z segments and unknown segments are
+// segments like others. `bytes()` is always exactly what came in, so re-encoding an unchanged message is free and exact.
+//
+// What is absent is a view too: empty, exists() false. Counting follows the standard where it counts: fields, components and
+// sub-components from 1 (HL7 v2.5.1 section 2.5.3). `repetition(0)` is the first, as in arrays; in a Path it is [1], as in ERR-2.
+//
+// Views (Segment, Field …) point into their Message: use them while it lives and is not moved or re-assigned.
+// A Message is immutable after parse; any number of threads may read it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "format/charset/detect.h"
+#include "format/charset/scan.h"
+#include "format/hl7/delimiters.h"
+#include "format/hl7/path.h"
+
+namespace minato::hl7 {
+
+class Message;
+class Segment;
+
+// One value at some depth. All of its bytes: raw() of a component with sub-components holds their delimiters too.
+class Element {
+ public:
+  std::string_view raw() const { return raw_; }
+  bool empty() const { return raw_.empty(); }
+  // Two double quotes: "delete what you have", HL7 v2.5.1 section 2.5.3.
+  bool is_null() const { return raw_ == "\"\""; }
+  // raw() as UTF-8 with escape sequences resolved (see escape.h). Delimiters inside stay as they are. "" for null ("").
+  std::string text() const;
+  std::size_t offset() const;  // in the message, of the first byte; for an absent element, where it would stand
+  const Message& message() const { return *message_; }
+
+ protected:
+  Element() = default;
+  Element(const Message* message, std::string_view raw) : message_(message), raw_(raw) {}
+  const Message* message_ = nullptr;
+  std::string_view raw_;
+};
+
+// Where an element stands in the tree, kept small; Location is made of it on demand.
+struct Place {
+  std::uint32_t segment = 0;  // index in the message
+  std::uint32_t field = 0;
+  std::uint32_t repetition = 0;
+  std::uint32_t component = 0;
+  std::uint32_t subcomponent = 0;
+};
+
+class SubComponent : public Element {
+ public:
+  Location location() const;
+
+ private:
+  friend class Component;
+  SubComponent(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
+  Place place_;
+};
+
+class Component : public Element {
+ public:
+  std::size_t subcomponent_count() const;
+  SubComponent subcomponent(std::size_t number) const;  // from 1
+  Location location() const;
+
+ private:
+  friend class Repetition;
+  Component(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
+  Place place_;
+};
+
+class Repetition : public Element {
+ public:
+  std::size_t component_count() const;
+  Component component(std::size_t number) const;  // from 1
+  Location location() const;
+
+ private:
+  friend class Field;
+  Repetition(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
+  Place place_;
+};
+
+class Field : public Element {
+ public:
+  std::size_t repetition_count() const;  // 0 when the field is empty
+  // Linear in the field's length: use repetitions() to walk over many.
+  Repetition repetition(std::size_t index) const;  // from 0
+  std::vector<Repetition> repetitions() const;
+  // Of the first repetition.
+  Component component(std::size_t number) const { return repetition(0).component(number); }
+  Location location() const;
+
+ private:
+  friend class Segment;
+  Field(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
+  Place place_;
+};
+
+class Segment {
+ public:
+  Segment() = default;
+  bool exists() const { return message_ != nullptr; }
+  std::string_view id() const;
+  std::string_view raw() const;  // without its terminator
+  std::size_t field_count() const;
+  // MSH-1 is the field separator and MSH-2 the encoding characters, as the standard counts.
+  Field field(std::size_t number) const;  // from 1
+  std::size_t index() const { return index_; }
+  std::uint32_t occurrence() const;  // among the segments of this id, from 1
+  Location location() const;
+
+ private:
+  friend class Message;
+  Segment(const Message* message, std::uint32_t index) : message_(message), index_(index) {}
+  const Message* message_ = nullptr;
+  std::uint32_t index_ = 0;
+};
+
+struct ParseOptions {
+  std::size_t segments_max = kHl7SegmentsMax;
+  std::size_t fields_per_segment_max = kHl7FieldsPerSegmentMax;
+  // Set: the bytes are in this encoding whatever MSH-18 says (for instance what was found when the message came in).
+  std::optional<charset::Encoding> encoding = {};
+  // See charset::Declaration.
+  std::optional<charset::Encoding> undeclared_default = {};
+};
+
+class Message {
+ public:
+  // Takes the bytes and owns them. kRefused: not HL7 (no MSH, delimiters unusable); kTooLarge: over a limit of the options.
+  // What was taken is gone after a failure: keep a copy, or use view(), if it is still needed.
+  static Result<Message> parse(std::string bytes, const ParseOptions& options = {});
+  // As parse, on bytes that outlive the message.
+  static Result<Message> view(std::string_view bytes, const ParseOptions& options = {});
+
+  std::string_view bytes() const { return bytes_; }
+  const Delimiters& delimiters() const { return delimiters_; }
+  const charset::CharsetFinding& charset() const { return charset_; }
+  charset::Encoding encoding() const { return charset_.used; }
+  // How the first segment ends: "\r", "\n" or "\r\n". What new segments get.
+  std::string_view terminator() const;
+
+  std::size_t segment_count() const { return segments_.size(); }
+  Segment segment_at(std::size_t index) const;
+  // The n-th of this id, from 0; one that does not exist when there is none.
+  Segment segment(std::string_view id, std::size_t n = 0) const;
+  std::vector<Segment> segments(std::string_view id) const;
+  std::vector<Segment> segments() const;
+
+  // Text of what the path names; "" when it is absent, empty or null. A runtime path comes from Path::parse.
+  std::string get(const Path& path) const;
+  // The bytes of what the path names; empty when absent.
+  std::string_view raw(const Path& path) const;
+  Location location(const Path& path) const;
+
+  // Number of fields in all segments: with it, "every field visited" is visible from outside.
+  std::size_t field_count() const { return field_begins_.size(); }
+
+ private:
+  friend class Element;
+  friend class Component;
+  friend class Repetition;
+  friend class Field;
+  friend class Segment;
+  friend class MessageReader;
+
+  struct SegmentEntry {
+    std::uint32_t begin = 0;        // of the id
+    std::uint32_t end = 0;          // of the content, where the terminator begins
+    std::uint32_t first_field = 0;  // in field_begins_
+    std::uint32_t field_count = 0;
+  };
+
+  std::unique_ptr<const std::string> owned_;
+  std::string_view bytes_;
+  Delimiters delimiters_;
+  charset::CharsetFinding charset_;
+  std::vector<SegmentEntry> segments_;
+  std::vector<std::uint32_t> field_begins_;  // a field ends one byte before the next one begins, or with its segment
+};
+
+}  // namespace minato::hl7
