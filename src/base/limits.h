@@ -26,4 +26,27 @@ inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;
 inline constexpr std::size_t kHl7SegmentsMax = 100'000;
 inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 
+// JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the stack.
+inline constexpr std::size_t kJsonBytesMax = 64 * kMiB;
+inline constexpr std::size_t kJsonDepthMax = 128;
+
+// HTTP server. Bodies above the route's limit get 413; headers above theirs 431; more connections are not accepted.
+inline constexpr std::size_t kHttpBodyBytesMax = 16 * kMiB;
+inline constexpr std::size_t kHttpHeaderBytesMax = 64 * kKiB;
+inline constexpr unsigned kHttpConnectionsMax = 512;
+// What is read and thrown away after a body grew too large, so that the sender sees the 413; past it the link is cut.
+inline constexpr std::size_t kHttpDrainBytesMax = 64 * kMiB;
+inline constexpr std::size_t kHttpQueryParametersMax = 256;
+// HTTP client: an answer above this is refused and the transfer ends.
+inline constexpr std::size_t kHttpAnswerBytesMax = 16 * kMiB;
+
+// Mail. Servers refuse above 25 to 50 MB in the field; ours are short texts.
+inline constexpr std::size_t kMailBytesMax = 25 * kMiB;
+inline constexpr std::size_t kMailRecipientsMax = 100;
+
+// One write to or read from a stream at most: a TLS record's worth, several times.
+inline constexpr std::size_t kStreamChunkBytes = 64 * kKiB;
+// Entries of an address allow-list.
+inline constexpr std::size_t kAddressListMax = 4096;
+
 }  // namespace minato
