@@ -48,5 +48,14 @@ inline constexpr std::size_t kMailRecipientsMax = 100;
 inline constexpr std::size_t kStreamChunkBytes = 64 * kKiB;
 // Entries of an address allow-list.
 inline constexpr std::size_t kAddressListMax = 4096;
+// HL7 files and frames with many messages, and numbers in paths that would make an editor pad without end.
+inline constexpr std::size_t kHl7BatchMessagesMax = 100'000;
+inline constexpr std::size_t kHl7RepetitionsMax = 10'000;
+inline constexpr std::size_t kHl7ComponentsMax = 1'000;
+// ISO says 20 characters for MSH-10, the field says 50 and more; an answer carries back what is no longer than this, whole.
+inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
+
+// MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
+inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
 }  // namespace minato

@@ -35,7 +35,7 @@ struct CharsetFinding {
 
 struct Declaration {
   std::string_view msh18;       // raw, with repetitions
-  std::string_view msh20 = {};  // raw: "ISO 2022-1994", "2.3" (\C \M escapes) or ""
+  std::string_view msh20 = {};  // raw: "ISO 2022-1994", "2.3" (\C \M escapes) or ""; alone, it declares ISO-2022-JP
   char repetition = '~';
   // What a site knows of a sender that declares nothing: tried first when MSH-18 is empty and the bytes are valid in it.
   std::optional<Encoding> undeclared_default = {};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,17 +40,20 @@ class MessageEditor {
 
  private:
   struct Piece {
-    std::string_view kept;  // of the message, with its terminator; unused when changed
+    std::string_view content;  // of the message, without its terminator; unused when changed
     std::string changed;
+    std::string ending;        // terminator, blank lines behind it, a trailing FS
     bool is_changed = false;
-    std::string_view bytes() const { return is_changed ? std::string_view(changed) : kept; }
+    std::string_view bytes() const { return is_changed ? std::string_view(changed) : content; }
   };
+  enum class Depth : std::uint8_t { kAsPathSays, kWholeField };
+
   Piece* find(std::string_view id, std::size_t n);
-  Result<std::string> with(const Piece& piece, const Path& path, std::string_view value, bool whole_field) const;
+  Status apply(const Path& path, std::string_view value, Depth depth);
+  Result<std::string> with(const Piece& piece, const Path& path, std::string_view value, Depth depth) const;
 
   const Message& message_;
   std::string_view before_;  // BOM and blank lines in front of MSH
-  std::string_view after_;   // what follows the last segment
   std::vector<Piece> pieces_;
 };
 

@@ -36,26 +36,7 @@ namespace minato::hl7 {
 class Message;
 class Segment;
 
-// One value at some depth. All of its bytes: raw() of a component with sub-components holds their delimiters too.
-class Element {
- public:
-  std::string_view raw() const { return raw_; }
-  bool empty() const { return raw_.empty(); }
-  // Two double quotes: "delete what you have", HL7 v2.5.1 section 2.5.3.
-  bool is_null() const { return raw_ == "\"\""; }
-  // raw() as UTF-8 with escape sequences resolved (see escape.h). Delimiters inside stay as they are. "" for null ("").
-  std::string text() const;
-  std::size_t offset() const;  // in the message, of the first byte; for an absent element, where it would stand
-  const Message& message() const { return *message_; }
-
- protected:
-  Element() = default;
-  Element(const Message* message, std::string_view raw) : message_(message), raw_(raw) {}
-  const Message* message_ = nullptr;
-  std::string_view raw_;
-};
-
-// Where an element stands in the tree, kept small; Location is made of it on demand.
+// Where an element stands in the tree, kept small; a Location is made of it on demand. 0: not that deep.
 struct Place {
   std::uint32_t segment = 0;  // index in the message
   std::uint32_t field = 0;
@@ -64,54 +45,68 @@ struct Place {
   std::uint32_t subcomponent = 0;
 };
 
-class SubComponent : public Element {
+// One value at some depth. raw() is all of its bytes: those of a component hold its sub-components and their delimiters.
+class Element {
  public:
+  std::string_view raw() const { return raw_; }
+  bool empty() const { return raw_.empty(); }
+  // Two double quotes: "delete what you have", HL7 v2.5.1 section 2.5.3.
+  bool is_null() const { return raw_ == "\"\""; }
+  // raw() as UTF-8 with escape sequences resolved (see escape.h). Delimiters inside stay as they are. "" for null.
+  std::string text() const;
   Location location() const;
+  std::size_t offset() const;  // in the message, of the first byte; of an absent element, where its parent ends
 
- private:
-  friend class Component;
-  SubComponent(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
+ protected:
+  Element() = default;
+  Element(const Message* message, std::string_view raw, Place place) : message_(message), raw_(raw), place_(place) {}
+  // The n-th part, from 0, between delimiters; empty at the end when there are fewer. A NUL delimiter or a field that has no
+  // structure (MSH-1, MSH-2) gives the whole as part 0.
+  std::string_view part(char delimiter, std::size_t n) const;
+  std::size_t part_count(char delimiter) const;
+
+  const Message* message_ = nullptr;
+  std::string_view raw_;
   Place place_;
+};
+
+class SubComponent : public Element {
+  friend class Component;
+  using Element::Element;
 };
 
 class Component : public Element {
  public:
-  std::size_t subcomponent_count() const;
+  std::size_t subcomponent_count() const;               // 0 when empty
   SubComponent subcomponent(std::size_t number) const;  // from 1
-  Location location() const;
 
  private:
   friend class Repetition;
-  Component(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
-  Place place_;
+  using Element::Element;
 };
 
 class Repetition : public Element {
  public:
-  std::size_t component_count() const;
+  std::size_t component_count() const;            // 0 when empty
   Component component(std::size_t number) const;  // from 1
-  Location location() const;
 
  private:
   friend class Field;
-  Repetition(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
-  Place place_;
+  using Element::Element;
 };
 
 class Field : public Element {
  public:
-  std::size_t repetition_count() const;  // 0 when the field is empty
+  std::size_t repetition_count() const;  // 0 when empty
   // Linear in the field's length: use repetitions() to walk over many.
   Repetition repetition(std::size_t index) const;  // from 0
-  std::vector<Repetition> repetitions() const;
+  std::vector<Repetition> repetitions() const;     // none when empty
   // Of the first repetition.
   Component component(std::size_t number) const { return repetition(0).component(number); }
-  Location location() const;
 
  private:
   friend class Segment;
-  Field(const Message* message, std::string_view raw, Place place) : Element(message, raw), place_(place) {}
-  Place place_;
+  using Element::Element;
 };
 
 class Segment {
@@ -188,6 +183,11 @@ class Message {
     std::uint32_t first_field = 0;  // in field_begins_
     std::uint32_t field_count = 0;
   };
+
+  Message() = default;
+  std::string_view id_of(std::size_t index) const;
+  // MSH-1, MSH-2 and their like, whose delimiters are their value.
+  bool unstructured(const Place& place) const;
 
   std::unique_ptr<const std::string> owned_;
   std::string_view bytes_;

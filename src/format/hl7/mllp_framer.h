@@ -68,8 +68,8 @@ class Framer {
   // outside frames kJunk. The framer is then as new.
   void close(std::vector<Event>& events);
 
-  // Inside a frame, where a time-out applies; false when idle.
-  bool mid_frame() const { return state_ != State::kBetween; }
+  // Something is unfinished, so a time-out applies: a frame, or content that has no SB. False when idle.
+  bool mid_frame() const { return state_ != State::kBetween || stray_content_; }
   std::size_t buffered_bytes() const { return content_.capacity() + stray_.capacity(); }
 
  private:
@@ -81,7 +81,7 @@ class Framer {
   std::size_t feed_discarding(std::string_view input);
   void append(std::string_view piece, std::vector<Event>& events);
   void finish(FrameEnd end, std::vector<Event>& events);
-  void keep_stray(std::string_view piece);
+  void keep_stray(std::string_view piece, std::vector<Event>& events);
   void flush_junk(std::vector<Event>& events);
 
   FramerOptions options_;
@@ -91,6 +91,7 @@ class Framer {
   std::string content_;            // of the frame in progress
   std::string stray_;              // beginning of what stands outside frames
   std::size_t stray_count_ = 0;
+  bool stray_content_ = false;     // more than line ends and padding stands there
 };
 
 // SB content FS CR.

@@ -11,7 +11,13 @@
 
 namespace minato::hl7 {
 
-enum class AckCode : std::uint8_t;
+// HL7 table 0008.
+enum class AckCode : std::uint8_t { kAA, kAE, kAR, kCA, kCE, kCR };
+std::string_view name(AckCode code);                      // "AA" …
+std::optional<AckCode> ack_code_named(std::string_view);  // upper case only
+bool positive(AckCode code);                              // AA, CA
+// AA → CA, AE → CE, AR → CR, for an accept acknowledgement; the C codes stay.
+AckCode as_accept(AckCode code);
 
 // HL7 table 0357.
 enum class ErrorCode : std::uint16_t {
