@@ -18,21 +18,21 @@ namespace minato::http {
 
 struct ClientRequest {
   std::string method = "GET";
-  std::string url;  // http or https only
-  Headers headers;  // CR, LF or NUL in one is refused
-  std::string body;
+  std::string url = {};  // http or https only
+  Headers headers = {};  // CR, LF or NUL in one is refused
+  std::string body = {};
   std::chrono::milliseconds timeout{30'000};         // for all of it
   std::chrono::milliseconds connect_timeout{5'000};  // for connecting and TLS
   std::size_t answer_bytes_max = kHttpAnswerBytesMax;
-  std::string ca_file;           // PEM; empty: the system's list
-  std::string certificate_file;  // our own, PEM; empty: none
-  std::string key_file;
+  std::string ca_file = {};           // PEM; empty: the system's list
+  std::string certificate_file = {};  // our own, PEM; empty: none
+  std::string key_file = {};
 };
 
 struct ClientResponse {
   int status = 0;
-  Headers headers;  // of the final answer
-  std::string body;
+  Headers headers = {};  // of the final answer
+  std::string body = {};
 };
 
 class Client {

@@ -32,23 +32,23 @@ struct Route;
 
 // Who asks, as the Authenticator found out.
 struct Principal {
-  std::string name;  // for the audit record: a token's name, a certificate's common name; empty on public routes
-  std::vector<std::string> scopes;
+  std::string name = {};  // for the audit record: a token's name, a certificate's common name; empty on public routes
+  std::vector<std::string> scopes = {};
 };
 
 struct Request {
-  std::string method;
-  std::string path;  // decoded; each segment was decoded for itself, so an encoded slash never splits a segment
-  std::string target;  // as it came: the path, still encoded, and the query
-  std::vector<std::pair<std::string, std::string>> path_parameters;
-  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order, repeated names as often as they came
-  Headers headers;
-  std::string body;  // empty for a route with `receive`
-  SocketAddress peer;
+  std::string method = {};
+  std::string path = {};  // decoded; each segment was decoded for itself, so an encoded slash never splits a segment
+  std::string target = {};  // as it came: the path, still encoded, and the query
+  std::vector<std::pair<std::string, std::string>> path_parameters = {};
+  std::vector<std::pair<std::string, std::string>> query = {};  // decoded, in order, repeated names as often as they came
+  Headers headers = {};
+  std::string body = {};  // empty for a route with `receive`
+  SocketAddress peer = {};
   bool over_tls = false;
-  std::optional<PeerIdentity> client_certificate;  // only one that was verified
-  std::optional<std::string> bearer_token;         // RFC 6750 section 2.1
-  Principal principal;
+  std::optional<PeerIdentity> client_certificate = {};  // only one that was verified
+  std::optional<std::string> bearer_token = {};         // RFC 6750 section 2.1
+  Principal principal = {};
   const Route* route = nullptr;
 
   // Empty if the pattern has no such name.
@@ -65,10 +65,10 @@ using Producer = std::function<Result<std::size_t>(std::span<char> into)>;
 
 struct Response {
   int status = 200;
-  Headers headers;
-  std::string body;
-  Producer producer;  // if set, it makes the body instead of `body`
-  std::optional<std::uint64_t> producer_bytes;  // its length if known (Content-Length); else chunked
+  Headers headers = {};
+  std::string body = {};
+  Producer producer = {};  // if set, it makes the body instead of `body`
+  std::optional<std::uint64_t> producer_bytes = {};  // its length if known (Content-Length); else chunked
 };
 Response text_response(int status, std::string body);
 Response json_response(int status, std::string body);
@@ -132,7 +132,7 @@ enum class Access : std::uint8_t {
 };
 struct Decision {
   Access access = Access::kUnauthenticated;
-  Principal principal;
+  Principal principal = {};
 };
 // Decides for every route that is not public, once a request, before its body is read. Called from many threads.
 class Authenticator {
@@ -142,10 +142,10 @@ class Authenticator {
 };
 
 struct ServerTls {
-  std::string certificate_file;  // PEM: certificate and chain
-  std::string key_file;
-  std::string client_ca_file;  // PEM; empty: client certificates are not asked for
-  std::string crl_file;        // PEM; empty: none are revoked
+  std::string certificate_file = {};  // PEM: certificate and chain
+  std::string key_file = {};
+  std::string client_ca_file = {};  // PEM; empty: client certificates are not asked for
+  std::string crl_file = {};        // PEM; empty: none are revoked
   // kRequired: every request without a valid one is answered 403. kOptional: one that is given must be valid, or 403.
   ClientCertificates client_certificates = ClientCertificates::kNone;
 };
@@ -159,13 +159,13 @@ struct Exchange {
 };
 
 struct ServerOptions {
-  ListenOptions listen;
-  std::optional<ServerTls> tls;
+  ListenOptions listen = {};
+  std::optional<ServerTls> tls = {};
   unsigned connections_max = kHttpConnectionsMax;
   unsigned connections_per_ip_max = 0;  // 0: no limit of its own
   std::size_t header_bytes_max = kHttpHeaderBytesMax;
   std::chrono::seconds idle_timeout{30};  // without a byte in either direction
-  std::function<void(const Exchange&)> observer;  // called from many threads; may be empty
+  std::function<void(const Exchange&)> observer = {};  // called from many threads; may be empty
 };
 
 class Server {

@@ -18,7 +18,8 @@ std::optional<std::string_view> find(const Headers& headers, std::string_view na
 // The reason phrase that RFC 9110 section 15 gives the status; empty for one it does not know.
 std::string_view reason(int status);
 
-// %XX decoded; with `plus_is_space` of application/x-www-form-urlencoded. nullopt: half an escape, or one that is no hex.
+// %XX decoded; form_decode also reads + as a space (application/x-www-form-urlencoded). nullopt: half an
+// escape, or one that is no hexadecimal number.
 std::optional<std::string> percent_decode(std::string_view text);
 std::optional<std::string> form_decode(std::string_view text);
 // Everything but the unreserved characters of RFC 3986 section 2.3 as %XX.

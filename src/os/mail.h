@@ -16,26 +16,26 @@
 namespace minato {
 
 struct MailAddress {
-  std::string address;       // local@domain, ASCII (an IDN domain in its A-label form)
-  std::string display_name;  // UTF-8; may be empty
+  std::string address = {};       // local@domain, ASCII (an IDN domain in its A-label form)
+  std::string display_name = {};  // UTF-8; may be empty
 };
 struct MailAttachment {
-  std::string file_name;     // UTF-8; written as RFC 2231 when it is not ASCII
-  std::string content_type;  // "application/pdf"
-  std::string bytes;
+  std::string file_name = {};     // UTF-8; written as RFC 2231 when it is not ASCII
+  std::string content_type = {};  // "application/pdf"
+  std::string bytes = {};
 };
 struct Mail {
-  MailAddress from;
-  std::vector<MailAddress> to;
-  std::string subject;     // UTF-8
-  std::string text;        // UTF-8, lines end with \n
-  std::string html;        // UTF-8; empty: text only, else multipart/alternative
-  std::string message_id;  // <unique@domain>, the same for every attempt
+  MailAddress from = {};
+  std::vector<MailAddress> to = {};
+  std::string subject = {};     // UTF-8
+  std::string text = {};        // UTF-8, lines end with \n
+  std::string html = {};        // UTF-8; empty: text only, else multipart/alternative
+  std::string message_id = {};  // <unique@domain>, the same for every attempt
   Time date{};
   int date_offset_minutes = 0;  // the Date header shows local time, minutes east of UTC
-  std::string language;         // Content-Language (RFC 3282); empty: none
-  std::vector<std::pair<std::string, std::string>> headers;  // more of them: Auto-Submitted, List-Id, In-Reply-To …
-  std::vector<MailAttachment> attachments;
+  std::string language = {};         // Content-Language (RFC 3282); empty: none
+  std::vector<std::pair<std::string, std::string>> headers = {};  // more of them: Auto-Submitted, List-Id, In-Reply-To …
+  std::vector<MailAttachment> attachments = {};
 };
 
 // The message of RFC 5322 with CR LF lines, no line above 998 bytes. kRefused: an address, header or id that is malformed or
@@ -59,8 +59,8 @@ struct MailResult {
   MailOutcome outcome = MailOutcome::kNotSent;
   MailStage stage = MailStage::kPrepare;  // where it ended
   int reply_code = 0;                     // the server's last, 0: none
-  std::string enhanced_code;              // "5.1.1" (RFC 3463) when it came with one
-  std::string what;                       // for a person; never an address nor the reply's text
+  std::string enhanced_code = {};              // "5.1.1" (RFC 3463) when it came with one
+  std::string what = {};                       // for a person; never an address nor the reply's text
 };
 
 class MailSender {
@@ -79,15 +79,15 @@ enum class MailSecurity : std::uint8_t {
 enum class MailAuth : std::uint8_t { kNone, kPlain, kLogin, kXoauth2 };
 
 struct SmtpOptions {
-  std::string host;
+  std::string host = {};
   std::uint16_t port = 25;
   MailSecurity security = MailSecurity::kStartTls;
-  std::string ca_file;     // PEM; empty: the system's list
-  std::string helo_name;   // what we call ourselves in EHLO; empty: the host's name
+  std::string ca_file = {};     // PEM; empty: the system's list
+  std::string helo_name = {};   // what we call ourselves in EHLO; empty: the host's name
   MailAuth auth = MailAuth::kNone;
-  std::string user;
+  std::string user = {};
   // The password, or for kXoauth2 the access token; called for each connection, so it may be refreshed behind it.
-  std::function<Result<std::string>()> secret;
+  std::function<Result<std::string>()> secret = {};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds timeout{60'000};  // for one message, connecting included
   unsigned connections_max = 4;               // kept open between messages; more senders at once wait for one

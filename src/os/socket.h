@@ -35,6 +35,8 @@ class IpAddress {
   // The first `bits` bits are those of `other`, and both are of one family.
   bool shares_prefix(const IpAddress& other, unsigned bits) const;
   unsigned bits() const { return v4_ ? 32 : 128; }
+  // No bit behind the first `bits` is set.
+  bool masked(unsigned bits) const;
   std::string text() const;  // without brackets
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
 
@@ -44,7 +46,7 @@ class IpAddress {
 };
 
 struct SocketAddress {
-  IpAddress ip;
+  IpAddress ip = {};
   std::uint16_t port = 0;
   std::string text() const;  // 127.0.0.1:2575, [::1]:2575
   friend bool operator==(const SocketAddress&, const SocketAddress&) = default;
@@ -104,7 +106,7 @@ struct KeepAlive {
 Status set_keep_alive(const Fd& socket, const KeepAlive& keep_alive);
 
 struct Endpoint {
-  std::string host;
+  std::string host = {};
   std::uint16_t port = 0;
 };
 // A connected, non-blocking socket. Each address of the host is tried in order with a fair share of the time that is left.

@@ -42,7 +42,8 @@ class Stream {
   // Reads up to into.size() bytes. Level-triggered epoll does not see bytes that TLS has already decrypted: read until the
   // state is not kDone, or ask has_buffered() before waiting.
   virtual IoResult read(std::span<char> into) = 0;
-  // Writes a prefix of `bytes`, which is not empty. After kWantRead or kWantWrite the next call must begin with the same bytes.
+  // Writes a prefix of `bytes`, which is not empty. After kWantRead or kWantWrite the next call must bring the same bytes again,
+  // from the same or another place in memory, and may bring more behind them.
   virtual IoResult write(std::string_view bytes) = 0;
   // Ends our side (FIN, close_notify) when all was written. The peer reads what was sent and then kClosed.
   virtual IoResult shutdown() = 0;
@@ -65,14 +66,14 @@ Result<std::unique_ptr<Stream>> tls_client_stream(Accepted connected, const TlsC
 // A stream whose calls wait, each until its deadline.
 //   MN_TRY(link, connect_stream({.endpoint = {"lab.example", 2575}}, deadline));
 //   MN_CHECK(link.write_all(frame, deadline));
-// After any error the stream is of no more use. An error after bytes were written says nothing about whether they arrived.
+// kRetry: not done by the deadline, or the link broke. kRefused: one side does not accept the other's certificate (with TLS 1.3
+// a client learns this from its first read). After any error the stream is of no more use. An error after bytes were written says nothing about whether they arrived.
 class BlockingStream {
  public:
   explicit BlockingStream(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
 
-  // kRetry: not complete by the deadline, or broken. kRefused: the certificate of one side is not accepted.
   Status handshake(Deadline deadline);
-  // The number of bytes read, at least one; 0: the peer ended its side. kRetry: none by the deadline, or broken.
+  // The number of bytes read, at least one; 0: the peer ended its side.
   Result<std::size_t> read_some(std::span<char> into, Deadline deadline);
   Status write_all(std::string_view bytes, Deadline deadline);
   // Whether a read would not wait: bytes have come, or the end. An idle link on which this is true before we asked anything
@@ -82,13 +83,14 @@ class BlockingStream {
 
  private:
   Status wait(IoState wanted, Deadline deadline) const;
+  std::unexpected<Error> broken(const char* doing) const;
   std::unique_ptr<Stream> stream_;
 };
 
 struct ConnectOptions {
-  Endpoint endpoint;
+  Endpoint endpoint = {};
   const TlsClientContext* tls = nullptr;  // null: plain
-  std::string server_name;                // for TLS; empty: the endpoint's host
+  std::string server_name = {};                // for TLS; empty: the endpoint's host
   std::optional<KeepAlive> keep_alive = KeepAlive{};
 };
 // Connected, and with TLS through the handshake. kRetry and kRefused as above.

@@ -26,27 +26,27 @@ enum class ClientCertificates : std::uint8_t {
 enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
 
 struct TlsServerOptions {
-  std::string certificate_file;  // PEM: the server's certificate, then the chain up to the root
-  std::string key_file;          // PEM, without a passphrase
-  std::string client_ca_file;    // PEM: who may sign client certificates; needed unless kNone
-  std::string crl_file;          // PEM: revoked client certificates; empty: none are. With it, every CA in the chain needs a CRL
+  std::string certificate_file = {};  // PEM: the server's certificate, then the chain up to the root
+  std::string key_file = {};          // PEM, without a passphrase
+  std::string client_ca_file = {};    // PEM: who may sign client certificates; needed unless kNone
+  std::string crl_file = {};          // PEM: revoked client certificates; empty: none are. With it, every CA in the chain needs a CRL
   ClientCertificates client_certificates = ClientCertificates::kNone;
   TlsVersion version_min = TlsVersion::kTls12;
 };
 
 struct TlsClientOptions {
-  std::string ca_file;  // PEM: who may sign the server's certificate; empty: the system's list
-  std::string certificate_file;  // our own, when the server wants one; empty: none
-  std::string key_file;
+  std::string ca_file = {};  // PEM: who may sign the server's certificate; empty: the system's list
+  std::string certificate_file = {};  // our own, when the server wants one; empty: none
+  std::string key_file = {};
   TlsVersion version_min = TlsVersion::kTls12;
 };
 
 // Who the other side is, from a certificate that was verified.
 struct PeerIdentity {
-  std::string common_name;             // of the subject; empty when it has none
-  std::vector<std::string> dns_names;  // subjectAltName
-  std::vector<std::string> uris;
-  std::string sha256;                  // of the DER certificate: 64 lower-case hexadecimal digits
+  std::string common_name = {};             // of the subject; empty when it has none
+  std::vector<std::string> dns_names = {};  // subjectAltName
+  std::vector<std::string> uris = {};
+  std::string sha256 = {};                  // of the DER certificate: 64 lower-case hexadecimal digits
   friend bool operator==(const PeerIdentity&, const PeerIdentity&) = default;
 };
 
