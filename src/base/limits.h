@@ -58,4 +58,8 @@ inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
 // MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
 inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
+// How many messages a resend is looked for among: minutes at the rate of the largest hospital, days at that of most;
+// 19 MB, and half a second of reading when the server starts.
+inline constexpr std::size_t kDuplicateMessagesMax = 256 * kKiB;
+
 }  // namespace minato
