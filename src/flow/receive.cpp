@@ -1,9 +1,10 @@
 #include "flow/receive.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 
 #include "base/log.h"
+#include "crypto/random.h"
 #include "flow/receive_answer.h"
 #include "flow/receive_judge.h"
 #include "flow/receive_listener.h"
@@ -13,10 +14,17 @@
 namespace minato {
 namespace {
 
-SipKey random_key() { return {.k0 = real_random().next(), .k1 = real_random().next()}; }
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  const std::string bytes = crypto::random_bytes(sizeof number);
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return number;
+}
+
+SipKey random_key() { return {.k0 = random_number(), .k1 = random_number()}; }
 
 // Sixteen digits that stand for a sequence until it is known. Random, so that no message can hold them.
-std::string random_digits() { return sequence_digits(real_random().next() % 10'000'000'000'000'000); }
+std::string random_digits() { return sequence_digits(random_number() % 10'000'000'000'000'000); }
 
 bool authoritative(const ReceivePeer& peer, const SenderName& sender) {
   if (peer.identity.empty()) return false;

@@ -46,7 +46,7 @@
 namespace minato {
 
 struct ReceiverOptions {
-  hl7::Identity us;        // MSH-3 and MSH-4 of an answer to a message that named no receiver
+  hl7::Identity us = {};   // MSH-3 and MSH-4 of an answer to a message that named no receiver
   int offset_minutes = 0;  // of MSH-7 in answers, east of UTC
   Duration duplicate_age_max = std::chrono::hours(24);
   std::size_t duplicate_messages_max = kDuplicateMessagesMax;

@@ -71,7 +71,9 @@ void judge_charset(std::string_view bytes, const ListenerRules& rules, Verdict& 
   const charset::CharsetFinding& finding = verdict.header.charset;
   if (finding.warning == charset::Warning::kNone) return;
   const hl7::Location where = msh_location(verdict.header, bytes, 18);
-  if (finding.warning == charset::Warning::kInvalidBytes && rules.invalid_text == InvalidText::kRefuse) {
+  const bool unfit =
+      finding.warning == charset::Warning::kInvalidBytes || finding.warning == charset::Warning::kContradicted;
+  if (unfit && rules.invalid_text == InvalidText::kRefuse) {
     verdict.fault = FaultFound{.fault = hl7::Fault::kUndecodable, .where = where};
     return;
   }

@@ -13,17 +13,18 @@ namespace minato {
 
 // A sender by MSH-3 and MSH-4: their first components as UTF-8, compared exactly. An empty member matches any value.
 struct SenderName {
-  std::string application;
-  std::string facility;
+  std::string application = {};
+  std::string facility = {};
 };
 
 // A sender that may change the registry: who it must be authenticated as, and how it must call itself.
 struct AuthoritativeFeed {
-  std::string identity;  // "cert:<common name>", "cert-sha256:<64 hex digits>" or "address:<IP>"; never empty
-  SenderName sender;
+  std::string identity = {};  // "cert:<common name>", "cert-sha256:<64 hex digits>" or "address:<IP>"; never empty
+  SenderName sender = {};
 };
 
-// What happens to a message whose bytes are not characters of its set. The bytes are kept in either case.
+// What happens to a message whose bytes are not characters of the set that it declares. The bytes are kept in either
+// case.
 enum class InvalidText : std::uint8_t {
   kWarn,    // AA with a warning
   kRefuse,  // AE 102
@@ -42,11 +43,11 @@ enum class ApplicationAnswer : std::uint8_t {
 };
 
 struct ListenerRules {
-  std::string listener;  // its configured name; also the label of its metrics
-  hl7::HeaderRules header;
-  std::vector<SenderName> senders_allowed;  // empty: everybody
-  std::vector<AuthoritativeFeed> authoritative;
-  std::optional<charset::Encoding> undeclared_default;  // what senders without MSH-18 really use
+  std::string listener = {};  // its configured name; also the label of its metrics
+  hl7::HeaderRules header = {};
+  std::vector<SenderName> senders_allowed = {};  // empty: everybody
+  std::vector<AuthoritativeFeed> authoritative = {};
+  std::optional<charset::Encoding> undeclared_default = {};  // what senders without MSH-18 really use
   InvalidText invalid_text = InvalidText::kWarn;
   BatchAnswer batch_answer = BatchAnswer::kOneEach;
   ApplicationAnswer application_answer = ApplicationAnswer::kSameLink;
