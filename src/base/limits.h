@@ -96,5 +96,8 @@ inline constexpr std::size_t kRegistryCsvRowsMax = 2'000'000;
 inline constexpr std::size_t kRegistryMergeDepthMax = 1000;
 inline constexpr std::size_t kRegistryIdentifiersPerEventMax = 64;
 inline constexpr std::size_t kRegistryPageMax = 1000;
+// How many messages a resend is looked for among: minutes at the rate of the largest hospital, days at that of most;
+// 19 MB, and half a second of reading when the server starts.
+inline constexpr std::size_t kDuplicateMessagesMax = 256 * kKiB;
 
 }  // namespace minato
