@@ -100,4 +100,17 @@ inline constexpr std::size_t kRegistryPageMax = 1000;
 // 19 MB, and half a second of reading when the server starts.
 inline constexpr std::size_t kDuplicateMessagesMax = 256 * kKiB;
 
+// Queue. Items that one record may create: the number stands in 16 bits of the item's key.
+inline constexpr std::size_t kQueueItemsPerRecordMax = 65'536;
+inline constexpr std::size_t kQueueArgsBytesMax = 1 * kMiB;
+// A lane's name; PostgreSQL indexes at most 2,704 bytes. Longer names end in a digest.
+inline constexpr std::size_t kQueueLaneBytesMax = 512;
+inline constexpr std::size_t kQueueStepBytesMax = 256;
+// Different steps ever seen: each is one look-up of a lease that asks for all.
+inline constexpr std::size_t kQueueStepsMax = 4096;
+// Errors kept of one item: enough to see the first and how it went lately. Longer texts are cut.
+inline constexpr std::size_t kQueueAttemptsKept = 32;
+inline constexpr std::size_t kQueueErrorBytesMax = 2 * kKiB;
+inline constexpr std::size_t kQueuePageMax = 10'000;
+
 }  // namespace minato
