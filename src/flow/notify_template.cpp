@@ -57,7 +57,9 @@ std::string escape_html(std::string_view text) {
 
 class TemplateParser {
  public:
-  TemplateParser(std::string_view source, const TemplateSchema& schema) : source_(source) { schemas_.push_back(&schema); }
+  TemplateParser(std::string_view source, const TemplateSchema& schema) : source_(source) {
+    schemas_.push_back(&schema);
+  }
 
   Result<std::vector<Template::Node>> parse() {
     std::vector<Template::Node> nodes;
@@ -104,7 +106,8 @@ class TemplateParser {
     pos_ = after;
     if (invisible) {
       const std::size_t line = open == 0 ? 0 : source_.rfind('\n', open - 1) + 1;
-      const bool alone = trim(source_.substr(line, open - line)).empty() && is_tag_line_end(source_, skip_blanks(after));
+      const bool alone =
+          trim(source_.substr(line, open - line)).empty() && is_tag_line_end(source_, skip_blanks(after));
       if (alone) {
         text.remove_suffix(std::min(text.size(), open - line));
         pos_ = std::min(source_.size(), skip_blanks(after) + 1);
@@ -123,8 +126,9 @@ class TemplateParser {
   }
 
   Status take_value(std::string_view name, std::vector<Node>& out) {
-    const bool known = std::ranges::any_of(
-        schemas_, [&](const TemplateSchema* schema) { return std::ranges::find(schema->values, name) != schema->values.end(); });
+    const bool known = std::ranges::any_of(schemas_, [&](const TemplateSchema* schema) {
+      return std::ranges::find(schema->values, name) != schema->values.end();
+    });
     if (!known) return wrong("no value is named so here: " + std::string(name));
     out.push_back({Kind::kValue, std::string(name), {}});
     return {};

@@ -9,7 +9,8 @@ namespace {
 
 const TemplateSchema kSchema{{"house"}, {{"notices", {{"event"}, {{"detail", {{"patient"}, {}}}}}}, {"digest", {}}}};
 
-std::string rendered(std::string_view source, const TemplateValues& values, TemplateFormat format = TemplateFormat::kText) {
+std::string rendered(std::string_view source, const TemplateValues& values,
+                     TemplateFormat format = TemplateFormat::kText) {
   const Result<Template> parsed = Template::parse(source, format, kSchema);
   return parsed ? parsed->render(values) : "refused: " + parsed.error().what;
 }
@@ -25,7 +26,8 @@ TEST(Template, ValuesAndSectionsAreFilledIn) {
             "O'Hara & <Sons>: admission=<b>A discharge.");
   EXPECT_EQ(rendered("{{^digest}}one{{/digest}}{{#digest}}many{{/digest}}", kValues), "one");
   EXPECT_EQ(rendered("{{#notices}}{{^detail}}[{{event}}]{{/detail}}{{/notices}}", kValues), "[discharge]");
-  EXPECT_EQ(rendered("{{#notices}}{{house}} {{/notices}}", TemplateValues{{{"house", "x"}}, {{"notices", {{}, {}}}}}), "x x ");
+  EXPECT_EQ(rendered("{{#notices}}{{house}} {{/notices}}", TemplateValues{{{"house", "x"}}, {{"notices", {{}, {}}}}}),
+            "x x ");
 }
 
 TEST(Template, HtmlValuesAreAlwaysEscaped) {
@@ -35,8 +37,9 @@ TEST(Template, HtmlValuesAreAlwaysEscaped) {
 }
 
 TEST(Template, ASubjectIsOneLineWhateverAValueHolds) {
-  EXPECT_EQ(rendered("A {{house}}\n", {{{"house", "x\r\nBcc: evil@example"}}, {}}, TemplateFormat::kLine), "A x Bcc: evil@example");
-  EXPECT_EQ(rendered("A {{house}}", {{{"house", std::string("x\0\x1B[31my", 7)}}, {}}), "A x[31my");
+  EXPECT_EQ(rendered("A {{house}}\n", {{{"house", "x\r\nBcc: evil@example"}}, {}}, TemplateFormat::kLine),
+            "A x Bcc: evil@example");
+  EXPECT_EQ(rendered("A {{house}}", {{{"house", std::string("x\0\x1B[31my", 8)}}, {}}), "A x[31my");
 }
 
 TEST(Template, ATagAloneOnItsLineLeavesNoLine) {

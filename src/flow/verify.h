@@ -9,7 +9,7 @@
 // - Patient: PatientRegistry::verify() says kMatch (identifiers in PID-3 and demographics, record/patients.h). Every
 // PID of the message
 //   is held to it, so a second one cannot ride along. An identifier that was merged away counts as the survivor's.
-// - Addresses: in PD1-4, PV1-7, PV1-8, PV1-9, PV1-17, PV1-52 and ROL-4, ROL-12 every repetition of every occurrence is
+// - Addresses: in PD1-4, PV1-7, PV1-8, PV1-9, PV1-17 and ROL-4, ROL-12 every repetition of every occurrence is
 // read. Whatever holds an
 //   "@" (or a full-width or other look-alike of it) there must be, whole and byte for byte but for ASCII case, a mail
 //   address of the provider that the repetition names: sub-components, blanks, plus-addressing, comments and look-alike
