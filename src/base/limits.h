@@ -112,5 +112,13 @@ inline constexpr std::size_t kQueueStepsMax = 4096;
 inline constexpr std::size_t kQueueAttemptsKept = 32;
 inline constexpr std::size_t kQueueErrorBytesMax = 2 * kKiB;
 inline constexpr std::size_t kQueuePageMax = 10'000;
+// MLLP listeners. A hospital has some hundred links; a listener that meets more refuses them.
+inline constexpr std::size_t kMllpConnectionsMax = 4096;
+// Frames of one link that are read and not yet answered. Senders wait for each answer; few send ahead.
+inline constexpr std::size_t kMllpFramesInFlightMax = 64;
+// Answers that a link's peer does not take; above it the link is not read.
+inline constexpr std::size_t kMllpAnswerBytesMax = 256 * kKiB;
+// What one link may read before the others have their turn, and what is handed to the journal at once.
+inline constexpr std::size_t kMllpRoundBytesMax = 4 * kMiB;
 
 }  // namespace minato
