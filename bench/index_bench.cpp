@@ -1,8 +1,10 @@
-// Measures the message index: rows a second in, bytes a row on disk, and the time of each kind of search, each against a
+// Measures the message index.
 // links: minato_index
-// full scan of the table (count(*) with a condition) as a yardstick. Prints one line a measure.
 //
 //   index_bench [ROWS] [DIRECTORY]        defaults: 1000000, a fresh directory under /tmp
+//
+// Rows a second in, bytes a row on disk, and the time of each kind of search, each against a full scan of the table
+// (count(*) with a condition) as a yardstick. Prints one line a measure.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,7 +46,7 @@ T must(Result<T> result) {
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::uint64_t file_bytes(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
 }
 
@@ -109,8 +111,8 @@ void fill(DerivedDatabase& derived, MessageIndex& index, FeedActivity& feeds, st
   for (std::size_t seq = 1; seq <= rows;) {
     check(derived.begin());
     for (std::size_t i = 0; i < kBatch && seq <= rows; ++i, ++seq) {
-      check(index.change_items(Seq{seq}, seq % 2000 == 7 ? ItemCounts{.open = -1, .parked = 1}
-                                                         : ItemCounts{.open = -1, .done = 1}));
+      check(index.change_items(
+          Seq{seq}, seq % 2000 == 7 ? ItemCounts{.open = -1, .parked = 1} : ItemCounts{.open = -1, .done = 1}));
     }
     check(derived.commit(Seq{rows}));
   }
@@ -132,14 +134,17 @@ Timing time_of(const std::function<std::size_t(std::size_t)>& once, int rounds) 
     times.push_back(seconds_since(start) * 1000);
   }
   std::ranges::sort(times);
-  const auto at = [&](double part) { return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))]; };
+  const auto at = [&](double part) {
+    return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
+  };
   return {at(0.5), at(0.99), rows / static_cast<std::size_t>(rounds)};
 }
 
 void search_all(Sqlite& db, std::size_t rows) {
   const Timing scan = time_of(
       [&](std::size_t) {
-        return static_cast<std::size_t>(must(db.query_integer("SELECT count(*) FROM message WHERE bytes > 700")).value_or(0));
+        return static_cast<std::size_t>(
+            must(db.query_integer("SELECT count(*) FROM message WHERE bytes > 700")).value_or(0));
       },
       3);
   std::printf("full scan            %9.2f ms   the yardstick\n", scan.p50_ms);
@@ -153,46 +158,53 @@ void search_all(Sqlite& db, std::size_t rows) {
   };
   const std::vector<Case> cases = {
       {"newest", [](std::size_t) { return MessageFilter{}; }},
-      {"control id", [&](std::size_t i) {
+      {"control id",
+       [&](std::size_t i) {
          return MessageFilter{.control_id = "MSG" + std::to_string(20261124000000 + 1 + i * 7919 % rows)};
        }},
       {"control id, unknown", [](std::size_t i) { return MessageFilter{.control_id = "NONE" + std::to_string(i)}; }},
       {"mrn", [](std::size_t i) { return MessageFilter{.patient_id = Traffic::mrn(i * 37 % kPatients)}; }},
-      {"mrn + done", [](std::size_t i) {
-         return MessageFilter{.patient_id = Traffic::mrn(i), .statuses = {MessageStatus::kDone}};
-       }},
-      {"mrn + parked", [](std::size_t i) {
+      {"mrn + done",
+       [](std::size_t i) { return MessageFilter{.patient_id = Traffic::mrn(i), .statuses = {MessageStatus::kDone}}; }},
+      {"mrn + parked",
+       [](std::size_t i) {
          return MessageFilter{.patient_id = Traffic::mrn(i), .statuses = {MessageStatus::kParked}};
        }},
-      {"mrn + type + time", [&](std::size_t i) {
-         return MessageFilter{.patient_id = Traffic::mrn(i), .message_type = "ADT", .from = at(rows / 4), .to = at(rows / 2)};
+      {"mrn + type + time",
+       [&](std::size_t i) {
+         return MessageFilter{
+             .patient_id = Traffic::mrn(i), .message_type = "ADT", .from = at(rows / 4), .to = at(rows / 2)};
        }},
       {"type", [](std::size_t) { return MessageFilter{.message_type = "ORU"}; }},
       {"sender", [](std::size_t i) { return MessageFilter{.sender_application = "APP" + std::to_string(i % 40)}; }},
-      {"sender + type", [](std::size_t i) {
+      {"sender + type",
+       [](std::size_t i) {
          return MessageFilter{.message_type = "MDM", .sender_application = "APP" + std::to_string(i % 40)};
        }},
       {"status parked", [](std::size_t) { return MessageFilter{.statuses = {MessageStatus::kParked}}; }},
       {"status refused", [](std::size_t) { return MessageFilter{.statuses = {MessageStatus::kRefused}}; }},
       {"status done", [](std::size_t) { return MessageFilter{.statuses = {MessageStatus::kDone}}; }},
-      {"parked + rare sender", [](std::size_t) {
-         return MessageFilter{.sender_application = "APP39", .statuses = {MessageStatus::kParked}};
+      {"parked + rare sender",
+       [](std::size_t) { return MessageFilter{.sender_application = "APP39", .statuses = {MessageStatus::kParked}}; }},
+      {"time, an old hour",
+       [&](std::size_t i) { return MessageFilter{.from = at(i * 100), .to = at(i * 100) + std::chrono::hours(1)}; }},
+      {"time + sender",
+       [&](std::size_t i) {
+         return MessageFilter{
+             .sender_application = "APP5", .from = at(i * 100), .to = at(i * 100) + std::chrono::hours(1)};
        }},
-      {"time, an old hour", [&](std::size_t i) {
-         return MessageFilter{.from = at(i * 100), .to = at(i * 100) + std::chrono::hours(1)};
-       }},
-      {"time + sender", [&](std::size_t i) {
-         return MessageFilter{.sender_application = "APP5", .from = at(i * 100), .to = at(i * 100) + std::chrono::hours(1)};
-       }},
-      {"time + parked", [&](std::size_t i) {
+      {"time + parked",
+       [&](std::size_t i) {
          return MessageFilter{.statuses = {MessageStatus::kParked}, .from = at(i * 100), .to = at(i * 100 + 90'000)};
        }},
-      {"deep page of status", [](std::size_t) { return MessageFilter{.statuses = {MessageStatus::kDone}}; }, Seq{rows / 10}},
+      {"deep page of status", [](std::size_t) { return MessageFilter{.statuses = {MessageStatus::kDone}}; },
+       Seq{rows / 10}},
   };
   for (const auto& c : cases) {
-    const Timing t = time_of([&](std::size_t i) { return must(search.search(c.filter(i), c.before, 50)).rows.size(); }, 200);
-    std::printf("%-22s %7.3f ms p50 %8.3f ms p99 %5zu rows  %8.1fx faster than the scan\n", c.what, t.p50_ms, t.p99_ms, t.rows,
-                scan.p50_ms / t.p50_ms);
+    const Timing t =
+        time_of([&](std::size_t i) { return must(search.search(c.filter(i), c.before, 50)).rows.size(); }, 200);
+    std::printf("%-22s %7.3f ms p50 %8.3f ms p99 %5zu rows  %8.1fx faster than the scan\n", c.what, t.p50_ms, t.p99_ms,
+                t.rows, scan.p50_ms / t.p50_ms);
   }
 }
 
@@ -242,7 +254,8 @@ int main(int argc, char** argv) {
     }
     must(derived->release_space(10'000'000));
     std::printf("purge of half        %9.0f rows/s, %.1f MB left\n",
-                static_cast<double>(rows) / 2 / seconds_since(start_purge), static_cast<double>(file_bytes(path)) / 1e6);
+                static_cast<double>(rows) / 2 / seconds_since(start_purge),
+                static_cast<double>(file_bytes(path)) / 1e6);
   }
   if (argc <= 2) {
     check(Sqlite::remove_file(path));

@@ -96,5 +96,29 @@ inline constexpr std::size_t kRegistryCsvRowsMax = 2'000'000;
 inline constexpr std::size_t kRegistryMergeDepthMax = 1000;
 inline constexpr std::size_t kRegistryIdentifiersPerEventMax = 64;
 inline constexpr std::size_t kRegistryPageMax = 1000;
+// How many messages a resend is looked for among: minutes at the rate of the largest hospital, days at that of most;
+// 19 MB, and half a second of reading when the server starts.
+inline constexpr std::size_t kDuplicateMessagesMax = 256 * kKiB;
+
+// Queue. Items that one record may create: the number stands in 16 bits of the item's key.
+inline constexpr std::size_t kQueueItemsPerRecordMax = 65'536;
+inline constexpr std::size_t kQueueArgsBytesMax = 1 * kMiB;
+// A lane's name; PostgreSQL indexes at most 2,704 bytes. Longer names end in a digest.
+inline constexpr std::size_t kQueueLaneBytesMax = 512;
+inline constexpr std::size_t kQueueStepBytesMax = 256;
+// Different steps ever seen: each is one look-up of a lease that asks for all.
+inline constexpr std::size_t kQueueStepsMax = 4096;
+// Errors kept of one item: enough to see the first and how it went lately. Longer texts are cut.
+inline constexpr std::size_t kQueueAttemptsKept = 32;
+inline constexpr std::size_t kQueueErrorBytesMax = 2 * kKiB;
+inline constexpr std::size_t kQueuePageMax = 10'000;
+// MLLP listeners. A hospital has some hundred links; a listener that meets more refuses them.
+inline constexpr std::size_t kMllpConnectionsMax = 4096;
+// Frames of one link that are read and not yet answered. Senders wait for each answer; few send ahead.
+inline constexpr std::size_t kMllpFramesInFlightMax = 64;
+// Answers that a link's peer does not take; above it the link is not read.
+inline constexpr std::size_t kMllpAnswerBytesMax = 256 * kKiB;
+// What one link may read before the others have their turn, and what is handed to the journal at once.
+inline constexpr std::size_t kMllpRoundBytesMax = 4 * kMiB;
 
 }  // namespace minato

@@ -36,17 +36,17 @@ std::optional<EffectKind> effect_kind_named(std::string_view name);
 std::optional<EffectState> effect_state_named(std::string_view name);
 
 struct Effect {
-  std::string key;
+  std::string key = {};
   EffectKind kind = EffectKind::kMail;
-  Seq origin;               // the message that it is about
-  std::string destination;  // a destination's name, or the mail address
-  ProviderId provider;      // 0: none
-  PatientId patient;        // 0: none
-  std::string event;        // "admission" …
+  Seq origin = {};               // the message that it is about
+  std::string destination = {};  // a destination's name, or the mail address
+  ProviderId provider = {};      // 0: none
+  PatientId patient = {};        // 0: none
+  std::string event = {};        // "admission" …
   EffectState state = EffectState::kIntended;
-  std::string detail;  // an answer's code, a Message-ID; no patient data
-  std::optional<Seq> intent_seq, outcome_seq;
-  std::optional<Time> intent_time, outcome_time;
+  std::string detail = {};  // an answer's code, a Message-ID; no patient data
+  std::optional<Seq> intent_seq = {}, outcome_seq = {};
+  std::optional<Time> intent_time = {}, outcome_time = {};
 };
 
 // JSON object `effect` in the meta of kEffectIntent and kOutcome records (docs/formats/registry.md), and back.
@@ -68,17 +68,17 @@ class EffectWriter {
 };
 
 struct EffectFilter {
-  std::optional<Seq> origin;
-  std::optional<ProviderId> provider;
-  std::optional<PatientId> patient;  // exactly this one; ask for those merged into it too
-  std::optional<EffectKind> kind;
-  std::optional<EffectState> state;
-  std::optional<Time> from, to;  // of the last change, in [from, to)
+  std::optional<Seq> origin = {};
+  std::optional<ProviderId> provider = {};
+  std::optional<PatientId> patient = {};  // exactly this one; ask for those merged into it too
+  std::optional<EffectKind> kind = {};
+  std::optional<EffectState> state = {};
+  std::optional<Time> from = {}, to = {};  // of the last change, in [from, to)
 };
 
 struct EffectPage {
-  std::vector<Effect> rows;  // newest first
-  std::optional<std::int64_t> next;
+  std::vector<Effect> rows = {};  // newest first
+  std::optional<std::int64_t> next = {};
 };
 
 class EffectLedger {

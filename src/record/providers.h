@@ -33,8 +33,8 @@ struct QuietHours {
 };
 
 struct ProviderIdentifier {
-  std::string system;  // may be empty: the site's own
-  std::string value;
+  std::string system = {};  // may be empty: the site's own
+  std::string value = {};
   friend auto operator<=>(const ProviderIdentifier&, const ProviderIdentifier&) = default;
 };
 
@@ -42,17 +42,17 @@ enum class Detail : std::uint8_t { kLinkOnly, kFull };
 enum class Activity : std::uint8_t { kActive, kInactive };
 
 struct Provider {
-  ProviderId id;     // ours
-  std::string code;  // the site's: unique, the key of imports
-  std::vector<ProviderIdentifier> identifiers;
-  std::vector<PersonName> names;   // representation A, I, P
-  std::vector<std::string> mails;  // the first one is where mail goes; all of them are accepted in messages
+  ProviderId id = {};     // ours
+  std::string code = {};  // the site's: unique, the key of imports
+  std::vector<ProviderIdentifier> identifiers = {};
+  std::vector<PersonName> names = {};   // representation A, I, P
+  std::vector<std::string> mails = {};  // the first one is where mail goes; all of them are accepted in messages
   Language language = Language::kJapanese;
   Detail detail = Detail::kLinkOnly;
-  std::vector<std::string> events;  // "admission", "discharge", "transfer", "abnormal-result"; empty: all
+  std::vector<std::string> events = {};  // "admission", "discharge", "transfer", "abnormal-result"; empty: all
   std::uint32_t digest_minutes = 0;
-  QuietHours quiet;
-  std::string practice_group;
+  QuietHours quiet = {};
+  std::string practice_group = {};
   Activity activity = Activity::kActive;
   friend bool operator==(const Provider&, const Provider&) = default;
 };
@@ -71,7 +71,7 @@ std::string_view name(ProviderMatch match);
 
 struct ProviderVerification {
   ProviderMatch match = ProviderMatch::kNothingClaimed;
-  ProviderId provider;  // when one was found
+  ProviderId provider = {};  // when one was found
 };
 
 // docs/formats/registry.md has the columns. All faults are in the text, "line 3: mails: not an address; line 7: …" (at

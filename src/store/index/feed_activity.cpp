@@ -125,10 +125,10 @@ Status FeedActivity::State::write(std::int64_t id, const Gathered& g) {
                id, bucket, sums.accepted, sums.refused, sums.duplicates, sums.bytes));
   }
   return db.run(
-      "UPDATE feed SET first_seen = min(ifnull(first_seen, $2), $2), last_seen = max(ifnull(last_seen, $3), $3),"
-      " last_seq = max(last_seq, $4), accepted = accepted + $5, refused = refused + $6,"
-      " duplicates = duplicates + $7, bytes = bytes + $8 WHERE id = $1",
-      id, g.first, g.last, g.last_seq, g.sums.accepted, g.sums.refused, g.sums.duplicates, g.sums.bytes);
+      "UPDATE feed SET first_seen = min(ifnull(first_seen, $1), $1), last_seen = max(ifnull(last_seen, $2), $2),"
+      " last_seq = max(last_seq, $3), accepted = accepted + $4, refused = refused + $5,"
+      " duplicates = duplicates + $6, bytes = bytes + $7 WHERE id = $8",
+      g.first, g.last, g.last_seq, g.sums.accepted, g.sums.refused, g.sums.duplicates, g.sums.bytes, id);
 }
 
 ProjectionSchema FeedActivity::schema() { return {.name = "feed-activity", .version = 1, .sql = kTables}; }

@@ -30,29 +30,29 @@ inline constexpr std::chrono::minutes kFeedBucket{10};
 inline constexpr std::chrono::hours kFeedHistory{24 * 35};
 
 struct FeedKey {
-  std::string listener, sender_application, sender_facility;
+  std::string listener = {}, sender_application = {}, sender_facility = {};
   friend auto operator<=>(const FeedKey&, const FeedKey&) = default;
 };
 
 enum class FeedEvent : std::uint8_t { kAccepted, kRefused, kDuplicate };
 
 struct FeedBucket {
-  Time begin;  // a multiple of kFeedBucket since 1970
+  Time begin = {};  // a multiple of kFeedBucket since 1970
   std::uint64_t accepted = 0, refused = 0, duplicates = 0;
   std::uint64_t bytes = 0;
 };
 
 struct FeedTotals {
-  FeedKey feed;
-  Time first_seen, last_seen;
-  Seq last_seq;
+  FeedKey feed = {};
+  Time first_seen = {}, last_seen = {};
+  Seq last_seq = {};
   std::uint64_t accepted = 0, refused = 0, duplicates = 0;
   std::uint64_t bytes = 0;
 };
 
 struct FeedSilence {
-  FeedKey feed;
-  Time last_seen;
+  FeedKey feed = {};
+  Time last_seen = {};
   Duration silent{};     // now - last_seen, never negative
   Duration usual_gap{};  // mean time between two messages in such a window; zero when nothing usually comes
   double expected = 0;   // messages that would have come during the silence

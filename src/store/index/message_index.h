@@ -51,36 +51,37 @@ struct ItemCounts {
 };
 
 struct IndexedMessage {
-  Seq seq;
-  Time received;
-  std::string listener;
-  std::string peer;  // address without port
-  std::string sender_application, sender_facility;
-  std::string message_type, trigger;  // ADT, A01
-  std::string control_id;
-  std::vector<std::string> patient_ids;    // identifiers as written, without their authority; several for merges
-  std::vector<std::string> encounter_ids;  // visit numbers
-  std::vector<std::string> order_ids;      // accession, placer and filler numbers
+  Seq seq = {};
+  Time received = {};
+  std::string listener = {};
+  std::string peer = {};  // address without port
+  std::string sender_application = {}, sender_facility = {};
+  std::string message_type = {}, trigger = {};  // ADT, A01
+  std::string control_id = {};
+  std::vector<std::string> patient_ids = {};    // identifiers as written, without their authority; several for merges
+  std::vector<std::string> encounter_ids = {};  // visit numbers
+  std::vector<std::string> order_ids = {};      // accession, placer and filler numbers
   std::uint64_t bytes = 0;
-  std::string ack;                    // AA, AE, AR, CA …; empty: none was sent
-  std::vector<std::string> warnings;  // short codes without blanks
+  std::string ack = {};                    // AA, AE, AR, CA …; empty: none was sent
+  std::vector<std::string> warnings = {};  // short codes without blanks
   MessageStatus status = MessageStatus::kQueued;
-  ItemCounts items;
-  std::optional<Seq> edited_from, duplicate_of;
+  ItemCounts items = {};
+  std::optional<Seq> edited_from = {}, duplicate_of = {};
 };
 
 struct MessageFilter {
-  std::optional<std::string> control_id, patient_id, encounter_id, order_id;
-  std::optional<std::string> message_type, trigger, sender_application, sender_facility, listener;
-  std::vector<MessageStatus> statuses;  // any of them; empty: all
-  std::optional<Time> from, to;         // received in [from, to)
+  std::optional<std::string> control_id = {}, patient_id = {}, encounter_id = {}, order_id = {};
+  std::optional<std::string> message_type = {}, trigger = {}, sender_application = {}, sender_facility = {},
+                             listener = {};
+  std::vector<MessageStatus> statuses = {};  // any of them; empty: all
+  std::optional<Time> from = {}, to = {};    // received in [from, to)
 };
 
 struct MessagePage {
-  std::vector<IndexedMessage> rows;
+  std::vector<IndexedMessage> rows = {};
   // There may be more: ask again with this. A page may be shorter than its limit and still have a next one (the search
   // stopped at kIndexSearchStepsMax so as to answer in time).
-  std::optional<Seq> next;
+  std::optional<Seq> next = {};
 };
 
 // The writing side. One thread, inside a batch of DerivedDatabase; enlist it there.
@@ -112,7 +113,7 @@ class MessageIndex : public BatchParticipant {
 
 // How many messages there are, by feed and status.
 struct MessageCount {
-  std::string listener, sender_application, sender_facility, message_type, trigger;
+  std::string listener = {}, sender_application = {}, sender_facility = {}, message_type = {}, trigger = {};
   MessageStatus status = MessageStatus::kQueued;
   std::uint64_t messages = 0;
 };

@@ -1,0 +1,81 @@
+#include "flow/receive_meta.h"
+
+#include "base/json_writer.h"
+#include "crypto/base64.h"
+#include "format/json/json.h"
+
+namespace minato {
+namespace {
+
+void write_sender(JsonWriter& json, const Verdict& verdict) {
+  json.key("sender").begin_object();
+  json.member("application", std::string_view(verdict.sender.application));
+  json.member("facility", std::string_view(verdict.sender.facility)).end_object();
+  json.member("charset", charset::name(verdict.header.charset.used));
+}
+
+void write_error(JsonWriter& json, const FaultFound& found) {
+  const hl7::FaultAnswer& answer = hl7::answer_for(found.fault);
+  json.key("errors").begin_array().begin_object();
+  json.member("code", static_cast<int>(answer.error)).member("fault", hl7::name(found.fault));
+  if (found.where) {
+    json.member("segment", std::string_view(found.where->segment_id)).member("field", found.where->field);
+    if (found.where->component != 0) json.member("component", found.where->component);
+    json.member("offset", found.where->offset);
+  }
+  json.member("text", answer.user_message).end_object().end_array();
+}
+
+void write_place(JsonWriter& json, const BatchPlace& place) {
+  json.key("batch").begin_object().member("index", place.index).member("count", place.count);
+  if (!place.before.empty()) json.member("before", std::string_view(crypto::to_base64(place.before)));
+  if (!place.after.empty()) json.member("after", std::string_view(crypto::to_base64(place.after)));
+  json.end_object();
+}
+
+}  // namespace
+
+std::string peer_meta(std::string_view listener, std::string_view address, std::string_view identity) {
+  std::string meta;
+  JsonWriter json(meta);
+  json.begin_object().member("listener", listener).member("peer", address);
+  if (!identity.empty()) json.member("identity", identity);
+  return meta;
+}
+
+std::string message_meta(std::string_view peer_meta, const Verdict& verdict, const MetaExtra& extra) {
+  std::string more;
+  more.reserve(256);
+  JsonWriter json(more);
+  json.begin_object();
+  if (verdict.header.present) write_sender(json, verdict);
+  json.member("ack", extra.ack);
+  if (extra.authority == Authority::kAuthoritative) json.member("authoritative", true);
+  if (!extra.frame.empty()) json.member("frame", extra.frame);
+  if (!verdict.warnings.empty()) {
+    json.key("warnings").begin_array();
+    for (const std::string& warning : verdict.warnings) json.value(std::string_view(warning));
+    json.end_array();
+  }
+  if (verdict.acknowledges) json.member("answer", hl7::name(verdict.acknowledges->code));
+  if (verdict.fault) write_error(json, *verdict.fault);
+  if (extra.place) write_place(json, *extra.place);
+  json.end_object();
+  std::string meta;
+  meta.reserve(peer_meta.size() + more.size());
+  return meta.append(peer_meta).append(",").append(more, 1);
+}
+
+std::string duplicate_meta(std::string_view peer_meta, Seq of) {
+  return std::string(peer_meta) + ",\"of\":" + std::to_string(of.value) + "}";
+}
+
+std::optional<std::string> identity_of(std::string_view meta) {
+  const auto document = json::parse(meta);
+  if (!document) return std::nullopt;
+  const json::Value root = document->root();
+  if (!root["listener"].present() || root["edited_from"].present()) return std::nullopt;
+  return std::string(root["identity"].string_or(""));
+}
+
+}  // namespace minato
