@@ -49,17 +49,18 @@ struct NotifyRules {
       UrgentRule::kOverridesDelays;  // urgent results wait neither for a digest nor for quiet hours to end
   // Whether the patient's primary providers in the registry are told when the message names none (42 CFR 482.24(d)).
   RegistryProviders registry_providers = RegistryProviders::kTold;
-  std::vector<ProviderRole> roles;  // who is told; empty: every role
-  int utc_offset_minutes = 540;     // local time, for quiet hours, digests and what people read
+  std::vector<ProviderRole> roles = {};  // who is told; empty: every role
+  int utc_offset_minutes = 540;          // local time, for quiet hours, digests and what people read
   std::string message_id_domain = "minato.localhost";
-  std::string id_secret;  // keys the opaque ids of links and Message-IDs; may be empty
+  std::string id_secret = {};  // keys the opaque ids of links and Message-IDs; may be empty
 };
 
 // An abnormal value, as the message has it.
 struct AbnormalResult {
   std::string code, code_text;  // OBX-3.1, OBX-3.2
   std::string value, units, reference_range;
-  std::string flag;
+  std::string flag;    // OBX-8
+  std::string status;  // OBX-11: F, C (corrected) …
   hl7::Location where;
 };
 

@@ -25,7 +25,7 @@ namespace minato {
 
 // How a mail speaks of the house.
 struct MailWords {
-  std::string base_url;  // of the authenticated pages: <base_url>/notices/<id>
+  std::string base_url = {};  // of the authenticated pages: <base_url>/notices/<id>
   std::string institution_en = "the hospital", institution_ja = "当院";
   int utc_offset_minutes = 540;
 };

@@ -45,18 +45,18 @@ enum class MasterKind : std::uint8_t { kNone, kHl7v2, kFhir };
 struct MasterOptions {
   MasterKind kind = MasterKind::kNone;
   // kHl7v2: one MLLP port for both questions.
-  std::string host;
+  std::string host = {};
   std::uint16_t port = 0;
   std::shared_ptr<const TlsClientContext> tls;                              // null: plain
   std::string application = "MINATO", facility = "MINATO";                  // MSH-3, MSH-4
   std::string master_application = "PIX_MANAGER", master_facility = "PIX";  // MSH-5, MSH-6
   // kFhir: the base ("https://mpi.example/fhir").
-  std::string url, ca_file, certificate_file, key_file;
-  std::string bearer_token;
-  std::map<std::string, std::string> domain_systems;  // Identifier::domain → FHIR system; an OID needs no entry
+  std::string url = {}, ca_file = {}, certificate_file = {}, key_file = {};
+  std::string bearer_token = {};
+  std::map<std::string, std::string> domain_systems = {};  // Identifier::domain → FHIR system; an OID needs no entry
   // Both.
-  std::map<std::string, std::string> domain_aliases;  // what the master calls a domain → what we call it
-  std::chrono::milliseconds timeout{2'000};           // for one question, connecting included
+  std::map<std::string, std::string> domain_aliases = {};  // what the master calls a domain → what we call it
+  std::chrono::milliseconds timeout{2'000};                // for one question, connecting included
   std::chrono::seconds cache_for{300};
   std::chrono::seconds cache_unknown_for{30};  // shorter: a new patient is announced to the master soon
   std::size_t cache_entries_max = 10'000;

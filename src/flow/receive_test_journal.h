@@ -30,6 +30,10 @@ class TestJournal final : public Journal {
   }
   void commit_held() { settle(take_held(), std::nullopt); }
   void fail_held(const Error& error) { settle(take_held(), error); }
+  std::size_t held() const {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+  }
   std::vector<Entry> entries() const {
     const std::lock_guard lock(mutex_);
     return entries_;

@@ -54,7 +54,7 @@ enum class Rejection : std::uint8_t {
 std::string_view name(Rejection rejection);
 
 struct VerifyOptions {
-  FeedRules feed;  // how this message's sender writes identifiers
+  FeedRules feed = {};  // how this message's sender writes identifiers
   // Message types ("SIU", "MDM" …) for which an empty PID means that there is no patient, instead of a rejection.
   std::vector<std::string> patient_optional = {"MFN", "MFK", "NMD", "NMQ", "SIU", "SRM", "ACK", "MCF"};
 };
