@@ -121,4 +121,12 @@ inline constexpr std::size_t kMllpAnswerBytesMax = 256 * kKiB;
 // What one link may read before the others have their turn, and what is handed to the journal at once.
 inline constexpr std::size_t kMllpRoundBytesMax = 4 * kMiB;
 
+// Rules that pass messages on: more than any site has written, small enough that a message's way through them stays short.
+inline constexpr std::size_t kRoutesMax = 1000;
+inline constexpr std::size_t kRouteChangesMax = 200;
+inline constexpr std::size_t kRouteConditionsMax = 1000;  // of one route, nested ones counted
+inline constexpr std::size_t kRouteConditionDepthMax = 16;
+inline constexpr std::size_t kRouteTableRowsMax = 100'000;
+inline constexpr std::size_t kRouteTextBytesMax = 4 * kMiB;
+
 }  // namespace minato
