@@ -77,6 +77,10 @@ std::expected<Target, Refusal> parse_target(std::string_view target) {
 std::expected<Framing, Refusal> check_framing(std::string_view version, const Headers& headers) {
   const auto refused = [](int status, std::string_view why) { return std::unexpected(Refusal{status, why}); };
   Framing framing;
+  // libmicrohttpd keeps "Content-Length " as the name of some other header; a proxy before us may have read it as the length.
+  if (!std::ranges::all_of(headers, [](const auto& header) { return is_token(header.first) && is_field_value(header.second); })) {
+    return refused(400, "a malformed header");
+  }
   const auto hosts = all(headers, "Host");
   if (hosts.size() > 1 || (hosts.empty() && version != "HTTP/1.0")) return refused(400, "not exactly one Host header");
   const auto lengths = all(headers, "Content-Length");

@@ -32,7 +32,8 @@ struct Framing {
   std::uint64_t content_length = 0;
   bool expects_continue = false;
 };
-// RFC 9112 section 6 and section 3.2 (Host). 400: more than one way to read where the message ends. 501: an unknown coding.
+// RFC 9112 section 6 and section 3.2 (Host). 400: a header's name or value that
+// is malformed (section 5.1), or more than one way to read where the message ends. 501: an unknown coding.
 std::expected<Framing, Refusal> check_framing(std::string_view version, const Headers& headers);
 
 // 501: not one of the methods of RFC 9110 and RFC 5789. 505: not HTTP/1.x.
