@@ -55,6 +55,8 @@ inline constexpr unsigned kHttpConnectionsMax = 512;
 // What is read and thrown away after a body grew too large, so that the sender sees the 413; past it the link is cut.
 inline constexpr std::size_t kHttpDrainBytesMax = 64 * kMiB;
 inline constexpr std::size_t kHttpQueryParametersMax = 256;
+// A PEM file of certificates, keys or revocations. A country's CRL has a few MiB.
+inline constexpr std::size_t kTlsFileBytesMax = 16 * kMiB;
 // HTTP client: an answer above this is refused and the transfer ends.
 inline constexpr std::size_t kHttpAnswerBytesMax = 16 * kMiB;
 
