@@ -16,9 +16,9 @@ inline constexpr std::size_t kMllpFrameBytesMax = 128 * kMiB;
 inline constexpr std::size_t kJournalRecordBytesMax = 160 * kMiB;
 // What may wait for the running commit. Past it `submit` refuses and the listener stops reading.
 inline constexpr std::size_t kJournalPendingBytesMax = 256 * kMiB;
-// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more than
-// its compressed size: small enough not to matter on a small site, large enough that a large one makes some hundred files a
-// day.
+// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more
+// than its compressed size: small enough not to matter on a small site, large enough that a large one makes some
+// hundred files a day.
 inline constexpr std::size_t kSegmentBytes = 16 * kMiB;
 // One group of the journal's commit: what one write and one fdatasync carry. A single submission may be larger.
 inline constexpr std::size_t kJournalGroupBytesMax = 4 * kMiB;
