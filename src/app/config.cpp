@@ -30,7 +30,6 @@ MllpConfig read_mllp(ConfigSection& in) {
   in.read("accept_types", out.accept_types);
   in.read("accept_versions", out.accept_versions);
   in.read("default_charset", out.default_charset);
-  in.read("plain_legacy", out.plain_legacy);
   in.read_one_of("batch_answer", out.batch_answer, {"each", "batch"});
   in.read_integer("connections_max", out.connections_max, 1, 100'000);
   in.read_bytes("frame_bytes_max", out.frame_bytes_max, 1024, kMllpFrameBytesMax);
@@ -170,11 +169,9 @@ void check_mllp(const MllpConfig& mllp, Complaints& out) {
   if (mllp.name.empty()) out.add("mllp: a listener needs a name");
   if (is_loopback_address(mllp.address)) return;
   const bool authenticated = !mllp.tls.client_ca_file.empty() && mllp.tls.client_certificate == "required";
-  if (mllp.plain_legacy) {
-    if (mllp.allow.empty()) out.add(where + ": plain_legacy beyond loopback needs an allow list of addresses");
-  } else if (!mllp.tls.enabled() || !authenticated) {
-    out.add(where + ": beyond loopback a listener needs TLS and required client certificates" +
-            " (tls.certificate_file, tls.key_file, tls.client_ca_file), or plain_legacy with an allow list");
+  if (!mllp.tls.enabled() || (!authenticated && mllp.allow.empty())) {
+    out.add(where + ": beyond loopback a listener needs TLS (tls.certificate_file, tls.key_file), and required client" +
+            " certificates (tls.client_ca_file) or an allow list of addresses");
   }
 }
 

@@ -39,7 +39,6 @@ struct MllpConfig {
   std::vector<std::string> accept_types;   // beyond the HL7 tables: "ZZZ^Z99", "ZZZ^*"
   std::vector<std::string> accept_versions;
   std::string default_charset;             // when MSH-18 is empty; empty: detect
-  bool plain_legacy = false;               // beyond loopback without TLS; needs `allow`, never authoritative
   std::string batch_answer = "each";       // each | batch
   std::uint32_t connections_max = 2000;
   std::uint64_t frame_bytes_max = kMllpFrameBytesMax;

@@ -24,7 +24,7 @@ void write(JsonWriter& json, const MllpConfig& mllp) {
   write(json, "senders", mllp.senders);
   write(json, "accept_types", mllp.accept_types);
   write(json, "accept_versions", mllp.accept_versions);
-  json.member("default_charset", mllp.default_charset).member("plain_legacy", mllp.plain_legacy);
+  json.member("default_charset", mllp.default_charset);
   json.member("batch_answer", mllp.batch_answer).member("connections_max", mllp.connections_max);
   json.member("frame_bytes_max", mllp.frame_bytes_max);
   json.member("mid_frame_timeout_ms", static_cast<std::int64_t>(mllp.mid_frame_timeout.count()));

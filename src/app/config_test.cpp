@@ -61,8 +61,7 @@ TEST(Config, NoDoorBeyondLoopbackWithoutTlsAndAuthentication) {
   EXPECT_EQ(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\n[mllp.tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\n"
                       "client_ca_file = \"ca\"\n"),
             "");
-  EXPECT_NE(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\nplain_legacy = true\n"), "");
-  EXPECT_EQ(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\nplain_legacy = true\nallow = [\"10.0.0.0/24\"]\n"), "");
+  EXPECT_NE(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\nallow = [\"10.0.0.0/24\"]\n"), "");
   EXPECT_NE(faults_of("[http]\naddress = \"0.0.0.0\"\n"), "");
 }
 

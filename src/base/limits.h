@@ -42,6 +42,24 @@ inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;
 inline constexpr std::size_t kHl7SegmentsMax = 100'000;
 inline constexpr std::size_t kHl7FieldsPerSegmentMax = 2'000;
 
+// Language: a table of names that a site brings.
+inline constexpr std::size_t kDictionaryBytesMax = 64 * kMiB;
+inline constexpr std::size_t kDictionaryFormBytesMax = 256;
+
+// Notification. The narrative of one message that is read for findings; longer notes are cut, and said to be.
+inline constexpr std::size_t kExtractTextBytesMax = 4 * kMiB;
+inline constexpr std::size_t kTemplateBytesMax = 256 * kKiB;
+inline constexpr std::size_t kTemplateDepthMax = 16;
+// Of one mail: what a person can read. The page behind the link has all.
+inline constexpr std::size_t kNoticeFindingsMax = 60;
+inline constexpr std::size_t kNoticeResultsMax = 60;
+inline constexpr std::size_t kNoticeTextCharactersMax = 200;
+// Providers that one message may name; an honest one has some ten.
+inline constexpr std::size_t kVerifyProvidersMax = 200;
+// Answers of a patient master.
+inline constexpr std::size_t kMasterPeopleMax = 10;
+inline constexpr std::size_t kMasterAnswerBytesMax = 1 * kMiB;
+inline constexpr std::size_t kMasterConnectionsMax = 4;
 // JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the stack.
 inline constexpr std::size_t kJsonBytesMax = 64 * kMiB;
 inline constexpr std::size_t kJsonDepthMax = 128;
@@ -74,10 +92,42 @@ inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
 // MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
 inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
+// Message index. Identifiers longer than this are cut, in the index and in the search alike; more of them in one message
+// (a batch of merges) are not found by themselves.
+inline constexpr std::size_t kIndexValueBytesMax = 128;
+inline constexpr std::size_t kIndexIdsPerMessageMax = 64;
+// Different combinations of listener, sender, type and trigger that get posting lists of their own; a sender that invents
+// names shares one list with its kind. A large hospital has some 3,000.
+inline constexpr std::size_t kIndexFeedsMax = 8192;
+// Different peers, answers and warnings that are stored once; further ones are stored in each row.
+inline constexpr std::size_t kIndexTextsMax = 65'536;
+inline constexpr std::size_t kIndexPageMax = 1000;
+// Tree look-ups of one search before it answers with what it has: some 30 ms.
+inline constexpr std::size_t kIndexSearchStepsMax = 20'000;
+
+// Registries. Shown faults of an import, so that an answer stays readable.
+inline constexpr std::size_t kRegistryCsvFaultsShown = 20;
+inline constexpr std::size_t kRegistryCsvRowsMax = 2'000'000;
+// Merges that may lead to one patient, one after another.
+inline constexpr std::size_t kRegistryMergeDepthMax = 1000;
+inline constexpr std::size_t kRegistryIdentifiersPerEventMax = 64;
+inline constexpr std::size_t kRegistryPageMax = 1000;
 // How many messages a resend is looked for among: minutes at the rate of the largest hospital, days at that of most;
 // 19 MB, and half a second of reading when the server starts.
 inline constexpr std::size_t kDuplicateMessagesMax = 256 * kKiB;
 
+// Queue. Items that one record may create: the number stands in 16 bits of the item's key.
+inline constexpr std::size_t kQueueItemsPerRecordMax = 65'536;
+inline constexpr std::size_t kQueueArgsBytesMax = 1 * kMiB;
+// A lane's name; PostgreSQL indexes at most 2,704 bytes. Longer names end in a digest.
+inline constexpr std::size_t kQueueLaneBytesMax = 512;
+inline constexpr std::size_t kQueueStepBytesMax = 256;
+// Different steps ever seen: each is one look-up of a lease that asks for all.
+inline constexpr std::size_t kQueueStepsMax = 4096;
+// Errors kept of one item: enough to see the first and how it went lately. Longer texts are cut.
+inline constexpr std::size_t kQueueAttemptsKept = 32;
+inline constexpr std::size_t kQueueErrorBytesMax = 2 * kKiB;
+inline constexpr std::size_t kQueuePageMax = 10'000;
 // MLLP listeners. A hospital has some hundred links; a listener that meets more refuses them.
 inline constexpr std::size_t kMllpConnectionsMax = 4096;
 // Frames of one link that are read and not yet answered. Senders wait for each answer; few send ahead.

@@ -17,8 +17,6 @@ std::string without_port(const std::string& peer) {
   return colon == std::string::npos ? peer : peer.substr(0, colon);
 }
 
-bool matches(const std::string& pattern, std::string_view value) { return pattern == "*" || pattern == value; }
-
 MessageStatus initial_status(const Entry& entry, const EntryPlan& plan) {
   if (entry.record.kind == RecordKind::kHl7Refused) return MessageStatus::kRefused;
   return plan.lanes.empty() ? MessageStatus::kDone : MessageStatus::kQueued;
@@ -75,26 +73,17 @@ Follower::Follower(const FollowerContext& context, FollowerOptions options)
       applied_(context.metrics.counter("minato_follower_records_total", "Journal records applied.")),
       unreadable_(context.metrics.counter("minato_follower_unreadable_total", "Journal records that nothing could be made of.")),
       lag_(context.metrics.gauge("minato_follower_lag_records", "Journal records not yet applied.")) {
-  default_rules_.utc_offset_minutes = options_.utc_offset_minutes;
   context_.derived.enlist(projections_->index);
   context_.derived.enlist(projections_->activity);
 }
 
 Follower::~Follower() = default;
 
-const FeedRules& Follower::rules_of(const EntryPlan& plan) const {
-  const hl7::Segment msh = plan.message->segment("MSH");
-  const std::string application = msh.field(3).component(1).text();
-  const std::string facility = msh.field(4).component(1).text();
-  for (const FeedDefaults& feed : options_.feeds) {
-    if (matches(feed.application, application) && matches(feed.facility, facility)) return feed.rules;
-  }
-  return default_rules_;
-}
-
 Result<Seq> Follower::position() {
   MN_TRY(queue, context_.queue.position());
-  return std::min(queue, context_.derived.position());
+  const Seq applied = std::min(queue, context_.derived.position());
+  // Purged records have left their mark in a snapshot already (see operations): begin with the oldest that is kept.
+  return std::max(applied, Seq{context_.journal.stats().first.value - 1});
 }
 
 Status Follower::catch_up(const std::stop_token& stop) {
@@ -191,7 +180,7 @@ Status Follower::apply_message(const Entry& entry, const EntryPlan& plan) {
   const FeedKey feed{row.listener, row.sender_application, row.sender_facility};
   MN_CHECK(projections_->activity.note(feed, entry.seq, row.received, row.bytes, event));
   if (!plan.received->authoritative || !plan.message || entry.record.kind != RecordKind::kHl7Received) return {};
-  for (const PatientEvent& change : read_patient_events(*plan.message, rules_of(plan), entry.record.time)) {
+  for (const PatientEvent& change : read_patient_events(*plan.message, options_.feeds->rules_of(*plan.message), entry.record.time)) {
     MN_TRY(applied, projections_->patients.apply(change, entry.seq));
     if (applied.outcome == PatientOutcome::kApplied) continue;
     log::info("registry.event", {{"seq", entry.seq.value}, {"outcome", log::own(name(applied.outcome))}});
@@ -203,14 +192,21 @@ Status Follower::apply_outcome(const Entry& entry, const EntryPlan& plan) {
   MessageIndex& index = projections_->index;
   EffectWriter& effects = projections_->effects;
   const Time at = entry.record.time;
+  const auto settle = [&](const std::vector<Effect>& settled) -> Status {
+    for (const Effect& effect : settled) MN_CHECK(effects.settle(effect, entry.seq, at));
+    return {};
+  };
   if (const auto* outcome = std::get_if<OutcomeMeta>(&plan.step)) {
     const auto children = static_cast<std::int32_t>(outcome->children.size());
     MN_CHECK(index.change_items(outcome->origin, {.open = children - 1, .done = 1}));
     for (const ItemRef& ref : outcome->also) MN_CHECK(index.change_items(ref.origin, {.open = -1, .done = 1}));
-    if (outcome->effect) MN_CHECK(effects.settle(*outcome->effect, entry.seq, at));
+    MN_CHECK(settle(outcome->effects));
   } else if (const auto* parked = std::get_if<ParkedMeta>(&plan.step)) {
-    MN_CHECK(index.change_items(parked->origin, {.open = -1, .parked = 1}));
-    if (parked->effect) MN_CHECK(effects.settle(*parked->effect, entry.seq, at));
+    const auto children = static_cast<std::int32_t>(parked->children.size());
+    MN_CHECK(index.change_items(parked->origin, {.open = children - 1, .parked = 1}));
+    MN_CHECK(settle(parked->effects));
+  } else if (const auto* failed = std::get_if<AttemptFailedMeta>(&plan.step)) {
+    MN_CHECK(settle(failed->effects));
   } else if (const auto* intent = std::get_if<IntentMeta>(&plan.step)) {
     MN_CHECK(effects.intend(intent->effect, entry.seq, at));
   } else if (const auto* redrive = std::get_if<RedriveMeta>(&plan.step)) {

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "flow/feed_book.h"
 #include "flow/follow_plan.h"
 #include "flow/progress.h"
 #include "os/clock.h"
@@ -35,12 +35,6 @@
 
 namespace minato {
 
-// What a feed's messages leave unsaid. The first that matches by MSH-3 and MSH-4 counts; "*" matches any.
-struct FeedDefaults {
-  std::string application, facility;
-  FeedRules rules;
-};
-
 struct FollowerContext {
   Journal& journal;
   DerivedDatabase& derived;
@@ -51,8 +45,7 @@ struct FollowerContext {
 };
 
 struct FollowerOptions {
-  std::vector<FeedDefaults> feeds;
-  int utc_offset_minutes = 540;
+  std::shared_ptr<const FeedBook> feeds;
   std::size_t records_max = 2000;  // of one batch: what a crash repeats, and how long readers wait at most
   // Entries as they are applied, in order: the receivers' duplicate windows follow other nodes by it.
   std::function<void(std::span<const Entry>)> observer;
@@ -82,11 +75,9 @@ class Follower {
   Status apply_message(const Entry& entry, const EntryPlan& plan);
   Status apply_outcome(const Entry& entry, const EntryPlan& plan);
   Status apply_queue(std::span<const Entry> entries, std::span<const EntryPlan> plans);
-  const FeedRules& rules_of(const EntryPlan& plan) const;
 
   FollowerContext context_;
   FollowerOptions options_;
-  FeedRules default_rules_;
   std::unique_ptr<Projections> projections_;
   metrics::Counter& applied_;
   metrics::Counter& unreadable_;

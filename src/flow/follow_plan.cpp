@@ -60,10 +60,11 @@ void plan_message(const Entry& entry, EntryPlan& plan) {
   }
 }
 
-void children_changes(const Entry& entry, const OutcomeMeta& outcome, std::vector<QueueChange>& out) {
+void enqueue_children(const Entry& entry, Seq origin, const std::vector<ChildItem>& children,
+                      std::vector<QueueChange>& out) {
   std::uint32_t ordinal = 0;
-  for (const ChildItem& child : outcome.children) {
-    out.push_back(Enqueue{NewItem{ItemId{entry.seq, ordinal++}, outcome.origin, child.step, child.lanes, child.args,
+  for (const ChildItem& child : children) {
+    out.push_back(Enqueue{NewItem{ItemId{entry.seq, ordinal++}, origin, child.step, child.lanes, child.args,
                                   child.not_before}});
   }
 }
@@ -117,12 +118,13 @@ void queue_changes(const Entry& entry, const EntryPlan& plan, std::vector<QueueC
   if (const auto* outcome = std::get_if<OutcomeMeta>(&plan.step)) {
     out.push_back(Finish{outcome->item});
     for (const ItemRef& ref : outcome->also) out.push_back(Finish{ref.item});
-    children_changes(entry, *outcome, out);
+    enqueue_children(entry, outcome->origin, outcome->children, out);
   } else if (const auto* failed = std::get_if<AttemptFailedMeta>(&plan.step)) {
     out.push_back(Fail{failed->item, failed->error, at, failed->not_before});
   } else if (const auto* parked = std::get_if<ParkedMeta>(&plan.step)) {
     const std::string reason = parked->detail.empty() ? parked->reason : parked->reason + ": " + parked->detail;
     out.push_back(Park{parked->item, reason, at});
+    enqueue_children(entry, parked->origin, parked->children, out);
   } else if (const auto* redrive = std::get_if<RedriveMeta>(&plan.step)) {
     out.push_back(Redrive{ids_of(redrive->items), at, redrive->per_second});
   } else if (const auto* discard = std::get_if<DiscardMeta>(&plan.step)) {

@@ -29,7 +29,7 @@ struct StepResult {
   std::optional<Time> retry_at;  // kRetry: not before; else the back-off decides
   std::vector<ChildItem> children;
   std::vector<ItemRef> also;
-  std::optional<Effect> effect;
+  std::vector<Effect> effects;  // kDone: that happened; kRetry: that did not; kPark: failed or uncertain
 
   static StepResult done() { return {}; }
   static StepResult skipped(std::string why);

@@ -22,7 +22,19 @@ void write_items(JsonWriter& json, std::string_view key, const std::vector<ItemR
   json.end_array();
 }
 
-void write(JsonWriter& json, const Effect& effect) { json.key("effect").raw(effect_json(effect)); }
+void write(JsonWriter& json, const std::vector<Effect>& effects) {
+  if (effects.empty()) return;
+  json.key("effects").begin_array();
+  for (const Effect& effect : effects) json.raw(effect_json(effect));
+  json.end_array();
+}
+
+void write(JsonWriter& json, const std::vector<ChildItem>& children) {
+  if (children.empty()) return;
+  json.key("children").begin_array();
+  for (const ChildItem& child : children) write(json, child);
+  json.end_array();
+}
 
 void write_head(JsonWriter& json, ItemId item, Seq origin) {
   json.begin_object().member("item", to_string(item)).member("origin", origin.value);
@@ -61,10 +73,13 @@ Result<std::vector<ItemRef>> items_of(json::Value value, std::string_view member
   return out;
 }
 
-Result<std::optional<Effect>> effect_of(json::Value root) {
-  if (!root["effect"].is_object()) return std::nullopt;
-  MN_TRY(effect, parse_effect_json(json::to_text(root["effect"])));
-  return effect;
+Result<std::vector<Effect>> effects_of(json::Value root) {
+  std::vector<Effect> out;
+  for (const auto entry : root["effects"].entries()) {
+    MN_TRY(effect, parse_effect_json(json::to_text(entry.value)));
+    out.push_back(std::move(effect));
+  }
+  return out;
 }
 
 ChildItem child_of(json::Value value) {
@@ -76,6 +91,15 @@ ChildItem child_of(json::Value value) {
   return out;
 }
 
+Result<std::vector<ChildItem>> children_of(json::Value root) {
+  std::vector<ChildItem> out;
+  for (const auto child : root["children"].entries()) {
+    out.push_back(child_of(child.value));
+    if (out.back().step.empty() || out.back().lanes.empty()) return malformed("children");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_json(const OutcomeMeta& meta) {
@@ -84,13 +108,9 @@ std::string to_json(const OutcomeMeta& meta) {
   write_head(json, meta.item, meta.origin);
   json.member("step", meta.step).member("state", meta.state);
   if (!meta.note.empty()) json.member("note", meta.note);
-  if (!meta.children.empty()) {
-    json.key("children").begin_array();
-    for (const ChildItem& child : meta.children) write(json, child);
-    json.end_array();
-  }
+  write(json, meta.children);
   if (!meta.also.empty()) write_items(json, "also", meta.also);
-  if (meta.effect) write(json, *meta.effect);
+  write(json, meta.effects);
   json.end_object();
   return out;
 }
@@ -100,6 +120,7 @@ std::string to_json(const AttemptFailedMeta& meta) {
   JsonWriter json(out);
   write_head(json, meta.item, meta.origin);
   json.member("step", meta.step).member("error", meta.error).member("not_before", to_micros(meta.not_before));
+  write(json, meta.effects);
   json.end_object();
   return out;
 }
@@ -109,7 +130,8 @@ std::string to_json(const ParkedMeta& meta) {
   JsonWriter json(out);
   write_head(json, meta.item, meta.origin);
   json.member("step", meta.step).member("reason", meta.reason).member("detail", meta.detail);
-  if (meta.effect) write(json, *meta.effect);
+  write(json, meta.children);
+  write(json, meta.effects);
   json.end_object();
   return out;
 }
@@ -118,7 +140,7 @@ std::string to_json(const IntentMeta& meta) {
   std::string out;
   JsonWriter json(out);
   write_head(json, meta.item, meta.origin);
-  write(json, meta.effect);
+  json.key("effect").raw(effect_json(meta.effect));
   json.end_object();
   return out;
 }
@@ -156,12 +178,10 @@ Result<OutcomeMeta> parse_outcome(std::string_view text) {
   out.state = state;
   out.also = also;
   out.note = root["note"].string_or("");
-  for (const auto child : root["children"].entries()) {
-    out.children.push_back(child_of(child.value));
-    if (out.children.back().step.empty() || out.children.back().lanes.empty()) return malformed("children");
-  }
-  MN_TRY(effect, effect_of(root));
-  out.effect = effect;
+  MN_TRY(children, children_of(root));
+  MN_TRY(effects, effects_of(root));
+  out.children = std::move(children);
+  out.effects = std::move(effects);
   return out;
 }
 
@@ -174,7 +194,8 @@ Result<AttemptFailedMeta> parse_attempt_failed(std::string_view text) {
   MN_TRY(error, text_of(root, "error"));
   const auto not_before = root["not_before"].integer();
   if (!not_before) return malformed("not_before");
-  return AttemptFailedMeta{item, origin, step, error, from_micros(*not_before)};
+  MN_TRY(effects, effects_of(root));
+  return AttemptFailedMeta{item, origin, step, error, from_micros(*not_before), std::move(effects)};
 }
 
 Result<ParkedMeta> parse_parked(std::string_view text) {
@@ -184,8 +205,10 @@ Result<ParkedMeta> parse_parked(std::string_view text) {
   MN_TRY(origin, origin_of(root));
   MN_TRY(step, text_of(root, "step"));
   MN_TRY(reason, text_of(root, "reason"));
-  MN_TRY(effect, effect_of(root));
-  return ParkedMeta{item, origin, step, reason, std::string(root["detail"].string_or("")), effect};
+  MN_TRY(children, children_of(root));
+  MN_TRY(effects, effects_of(root));
+  return ParkedMeta{item, origin, step, reason, std::string(root["detail"].string_or("")), std::move(children),
+                    std::move(effects)};
 }
 
 Result<IntentMeta> parse_intent(std::string_view text) {
@@ -193,9 +216,8 @@ Result<IntentMeta> parse_intent(std::string_view text) {
   const json::Value root = document.root();
   MN_TRY(item, item_of(root["item"], "item"));
   MN_TRY(origin, origin_of(root));
-  MN_TRY(effect, effect_of(root));
-  if (!effect) return malformed("effect");
-  return IntentMeta{item, origin, *effect};
+  MN_TRY(effect, parse_effect_json(json::to_text(root["effect"])));
+  return IntentMeta{item, origin, std::move(effect)};
 }
 
 Result<RedriveMeta> parse_redrive(std::string_view text) {

@@ -39,7 +39,7 @@ struct OutcomeMeta {
   std::string note;            // why it was skipped, what was found; never a value out of a message
   std::vector<ChildItem> children;
   std::vector<ItemRef> also;  // items that ended with this one (a digest mail)
-  std::optional<Effect> effect;  // what left the house
+  std::vector<Effect> effects;  // what left the house
 };
 
 struct AttemptFailedMeta {
@@ -48,6 +48,7 @@ struct AttemptFailedMeta {
   std::string step;
   std::string error;
   Time not_before;
+  std::vector<Effect> effects;  // that surely did not happen, although they were intended
 };
 
 struct ParkedMeta {
@@ -56,7 +57,8 @@ struct ParkedMeta {
   std::string step;
   std::string reason;  // a word of ours: "patient-unknown", "attempts-exhausted", "uncertain" …
   std::string detail;  // for a person; field names and places, never values
-  std::optional<Effect> effect;  // uncertain or failed, when there was one
+  std::vector<ChildItem> children;  // what does not depend on what parked it (deliveries of an unverified message)
+  std::vector<Effect> effects;      // uncertain or failed ones
 };
 
 struct IntentMeta {

@@ -27,7 +27,7 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
   meta.note = "two mails";
   meta.children = {{"mail", {"mail|dr1"}, R"({"event":"admission"})", from_micros(7)}, {"forward:lab", {"forward:lab|a"}, "{}", {}}};
   meta.also = {{ItemId{Seq{41}, 0}, Seq{39}}};
-  meta.effect = mail_effect();
+  meta.effects = {mail_effect()};
   const auto back = parse_outcome(to_json(meta));
   ASSERT_TRUE(back) << back.error().what;
   EXPECT_EQ(back->item, kItem);
@@ -38,16 +38,16 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
   EXPECT_EQ(back->children[0].not_before, from_micros(7));
   EXPECT_EQ(back->children[1].lanes, std::vector<std::string>{"forward:lab|a"});
   EXPECT_EQ(back->also, meta.also);
-  ASSERT_TRUE(back->effect);
-  EXPECT_EQ(back->effect->detail, "250");
-  EXPECT_EQ(back->effect->key, "k");
+  ASSERT_EQ(back->effects.size(), 1u);
+  EXPECT_EQ(back->effects[0].detail, "250");
+  EXPECT_EQ(back->effects[0].key, "k");
 }
 
 TEST(StepRecords, TheOthersComeBackWhole) {
-  const auto failed = parse_attempt_failed(to_json(AttemptFailedMeta{kItem, Seq{40}, "mail", "time-out", from_micros(9)}));
+  const auto failed = parse_attempt_failed(to_json(AttemptFailedMeta{kItem, Seq{40}, "mail", "time-out", from_micros(9), {}}));
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->not_before, from_micros(9));
-  const auto parked = parse_parked(to_json(ParkedMeta{kItem, Seq{40}, "process", "patient-unknown", "PID-3", {}}));
+  const auto parked = parse_parked(to_json(ParkedMeta{kItem, Seq{40}, "process", "patient-unknown", "PID-3", {}, {}}));
   ASSERT_TRUE(parked);
   EXPECT_EQ(parked->reason, "patient-unknown");
   const auto intent = parse_intent(to_json(IntentMeta{kItem, Seq{40}, mail_effect()}));

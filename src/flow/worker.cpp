@@ -214,11 +214,12 @@ class WorkerPool::Thread {
     const Time now = context_.clock.now();
     const NewItem& item = leased.item;
     switch (result.state) {
-      case StepResult::State::kRetry: return retry_or_park(leased, now, result);
+      case StepResult::State::kRetry: return retry_or_park(leased, now, std::move(result));
       case StepResult::State::kPark:
         parked_.add();
         return record_of(RecordKind::kParked, now,
-                         to_json(ParkedMeta{item.id, item.origin, item.step, result.reason, result.detail}));
+                         to_json(ParkedMeta{item.id, item.origin, item.step, result.reason, result.detail,
+                                            std::move(result.children), std::move(result.effects)}));
       default: break;
     }
     done_.add();
@@ -230,22 +231,24 @@ class WorkerPool::Thread {
     meta.note = std::move(result.reason);
     meta.children = std::move(result.children);
     meta.also = std::move(result.also);
-    meta.effect = std::move(result.effect);
+    meta.effects = std::move(result.effects);
     return record_of(RecordKind::kOutcome, now, to_json(meta));
   }
 
-  Record retry_or_park(const Leased& leased, Time now, const StepResult& result) {
+  Record retry_or_park(const Leased& leased, Time now, StepResult result) {
     const NewItem& item = leased.item;
     if (leased.receives >= group_.retry.receives_max) {
       parked_.add();
       return record_of(RecordKind::kParked, now,
-                       to_json(ParkedMeta{item.id, item.origin, item.step, "attempts-exhausted", result.reason}));
+                       to_json(ParkedMeta{item.id, item.origin, item.step, "attempts-exhausted", result.reason, {},
+                                          std::move(result.effects)}));
     }
     retried_.add();
     const Duration wait = backoff_delay({group_.retry.first, group_.retry.max}, leased.failures + 1, context_.random);
     const Time not_before = std::max(result.retry_at.value_or(now), now + wait);
     return record_of(RecordKind::kAttemptFailed, now,
-                     to_json(AttemptFailedMeta{item.id, item.origin, item.step, result.reason, not_before}));
+                     to_json(AttemptFailedMeta{item.id, item.origin, item.step, result.reason, not_before,
+                                               std::move(result.effects)}));
   }
 
   const WorkerContext& context_;

@@ -21,9 +21,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 enum class EffectKind : std::uint8_t { kMail, kForward, kWebhook, kFile };
 enum class EffectState : std::uint8_t {
@@ -38,17 +36,17 @@ std::optional<EffectKind> effect_kind_named(std::string_view name);
 std::optional<EffectState> effect_state_named(std::string_view name);
 
 struct Effect {
-  std::string key;
+  std::string key = {};
   EffectKind kind = EffectKind::kMail;
-  Seq origin;               // the message that it is about
-  std::string destination;  // a destination's name, or the mail address
-  ProviderId provider;      // 0: none
-  PatientId patient;        // 0: none
-  std::string event;        // "admission" …
+  Seq origin = {};               // the message that it is about
+  std::string destination = {};  // a destination's name, or the mail address
+  ProviderId provider = {};      // 0: none
+  PatientId patient = {};        // 0: none
+  std::string event = {};        // "admission" …
   EffectState state = EffectState::kIntended;
-  std::string detail;  // an answer's code, a Message-ID; no patient data
-  std::optional<Seq> intent_seq, outcome_seq;
-  std::optional<Time> intent_time, outcome_time;
+  std::string detail = {};  // an answer's code, a Message-ID; no patient data
+  std::optional<Seq> intent_seq = {}, outcome_seq = {};
+  std::optional<Time> intent_time = {}, outcome_time = {};
 };
 
 // JSON object `effect` in the meta of kEffectIntent and kOutcome records (docs/formats/registry.md), and back.
@@ -58,7 +56,7 @@ Result<Effect> parse_effect_json(std::string_view json);
 class EffectWriter {
  public:
   static ProjectionSchema schema();
-  explicit EffectWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit EffectWriter(Sqlite& writer) : db_(writer) {}
   // The intent is on record. An effect that is done stays done; any other becomes kIntended again.
   Status intend(const Effect& effect, Seq seq, Time time);
   // The outcome is on record; without an intent (effects whose receiver recognises repetition need none) this makes the
@@ -66,31 +64,31 @@ class EffectWriter {
   Status settle(const Effect& effect, Seq seq, Time time);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 struct EffectFilter {
-  std::optional<Seq> origin;
-  std::optional<ProviderId> provider;
-  std::optional<PatientId> patient;  // exactly this one; ask for those merged into it too
-  std::optional<EffectKind> kind;
-  std::optional<EffectState> state;
-  std::optional<Time> from, to;  // of the last change, in [from, to)
+  std::optional<Seq> origin = {};
+  std::optional<ProviderId> provider = {};
+  std::optional<PatientId> patient = {};  // exactly this one; ask for those merged into it too
+  std::optional<EffectKind> kind = {};
+  std::optional<EffectState> state = {};
+  std::optional<Time> from = {}, to = {};  // of the last change, in [from, to)
 };
 
 struct EffectPage {
-  std::vector<Effect> rows;  // newest first
-  std::optional<std::int64_t> next;
+  std::vector<Effect> rows = {};  // newest first
+  std::optional<std::int64_t> next = {};
 };
 
 class EffectLedger {
  public:
-  explicit EffectLedger(sql::Sqlite& reader) : db_(reader) {}
+  explicit EffectLedger(Sqlite& reader) : db_(reader) {}
   Result<std::optional<Effect>> find(std::string_view key);
   Result<EffectPage> query(const EffectFilter& filter, std::optional<std::int64_t> before, std::size_t limit);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

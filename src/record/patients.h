@@ -37,22 +37,20 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 struct Entry;
 
 // One trigger event about one patient, as read from an authoritative feed (see adt.h) or a row of an import.
 struct PatientEvent {
-  std::string code;  // "A01"; see event_effect()
-  Time happened;     // EVN-2, else MSH-7, else `received`
-  Time received;     // of the journal record
-  std::string source;
-  std::vector<Identifier> identifiers;  // PID-3; the first known one says who it is
-  std::vector<Identifier> prior;        // MRG-1; for A24 and A37 the other PID's identifiers
-  Demographics demographics;
-  std::optional<VisitClaim> visit;
-  std::optional<std::vector<ProviderClaim>> primary_providers;  // PD1-4, and ROL with role PP
+  std::string code = {};  // "A01"; see event_effect()
+  Time happened = {};     // EVN-2, else MSH-7, else `received`
+  Time received = {};     // of the journal record
+  std::string source = {};
+  std::vector<Identifier> identifiers = {};  // PID-3; the first known one says who it is
+  std::vector<Identifier> prior = {};        // MRG-1; for A24 and A37 the other PID's identifiers
+  Demographics demographics = {};
+  std::optional<VisitClaim> visit = {};
+  std::optional<std::vector<ProviderClaim>> primary_providers = {};  // PD1-4, and ROL with role PP
 };
 
 enum class PatientOutcome : std::uint8_t {
@@ -70,7 +68,7 @@ std::string_view name(PatientOutcome outcome);  // "applied", "circular-merge" �
 
 struct PatientApplied {
   PatientOutcome outcome = PatientOutcome::kNotForRegistry;
-  PatientId patient;  // the surviving one; 0 when there is none
+  PatientId patient = {};  // the surviving one; 0 when there is none
   bool created = false;
 };
 
@@ -78,7 +76,7 @@ struct PatientApplied {
 class PatientWriter {
  public:
   static ProjectionSchema schema();
-  explicit PatientWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit PatientWriter(Sqlite& writer) : db_(writer) {}
 
   // Errors are those of the database only; whatever the event says ends in an outcome and in the history.
   Result<PatientApplied> apply(const PatientEvent& event, Seq seq);
@@ -87,43 +85,43 @@ class PatientWriter {
   Status apply(const Entry& entry);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 enum class VisitState : std::uint8_t { kExpected, kActive, kDischarged, kCancelled };
 std::string_view name(VisitState state);
 
 struct Visit {
-  std::string number, patient_class, location, prior_location;
-  std::vector<ProviderClaim> attending;
-  std::optional<Time> admitted, discharged;
+  std::string number = {}, patient_class = {}, location = {}, prior_location = {};
+  std::vector<ProviderClaim> attending = {};
+  std::optional<Time> admitted = {}, discharged = {};
   VisitState state = VisitState::kActive;
 };
 
 struct Patient {
-  PatientId id;
-  std::optional<PatientId> merged_into;  // the next one, not the end of the chain
-  std::vector<Identifier> identifiers;   // its own
-  Demographics demographics;             // no member is nullopt
-  std::vector<ProviderClaim> primary_providers;
-  std::vector<Visit> visits;           // newest change first
-  std::vector<PatientId> merged;       // those merged directly into this one
-  std::vector<PatientId> linked;       // A24
+  PatientId id = {};
+  std::optional<PatientId> merged_into = {};  // the next one, not the end of the chain
+  std::vector<Identifier> identifiers = {};   // its own
+  Demographics demographics = {};             // no member is nullopt
+  std::vector<ProviderClaim> primary_providers = {};
+  std::vector<Visit> visits = {};      // newest change first
+  std::vector<PatientId> merged = {};  // those merged directly into this one
+  std::vector<PatientId> linked = {};  // A24
   bool notifications_refused = false;  // of this patient or of any merged into this one
 };
 
 struct PatientHistoryEntry {
-  Seq seq;
-  PatientId patient;  // the one it was recorded for: this one, or one merged into it
-  std::string code;   // event, or "import", "unmerge" …
-  Time happened;
+  Seq seq = {};
+  PatientId patient = {};  // the one it was recorded for: this one, or one merged into it
+  std::string code = {};   // event, or "import", "unmerge" …
+  Time happened = {};
   PatientOutcome outcome = PatientOutcome::kApplied;
 };
 
 struct DemographicsQuery {
-  std::string name;        // family, or family and given in any order of writing them; any representation
-  std::string birth_date;  // YYYYMMDD; one of both must be given
-  std::string sex;
+  std::string name = {};        // family, or family and given in any order of writing them; any representation
+  std::string birth_date = {};  // YYYYMMDD; one of both must be given
+  std::string sex = {};
 };
 
 enum class PatientMatch : std::uint8_t {
@@ -138,8 +136,8 @@ std::string_view name(PatientMatch match);
 
 struct PatientVerification {
   PatientMatch match = PatientMatch::kNoIdentifier;
-  PatientId patient;                // the surviving one, when an identifier was found
-  std::vector<std::string> fields;  // "PID-5", "PID-7", "PID-8": names, never values
+  PatientId patient = {};                // the surviving one, when an identifier was found
+  std::vector<std::string> fields = {};  // "PID-5", "PID-7", "PID-8": names, never values
 };
 
 // The rule by which a message's patient is held against the registry's (`known`), demographics alone:
@@ -156,7 +154,7 @@ PatientVerification compare_demographics(const PatientClaim& claim, const Demogr
 // The reading side, over one reading connection (or the writer's, inside a batch). One thread at a time.
 class PatientRegistry {
  public:
-  explicit PatientRegistry(sql::Sqlite& reader) : db_(reader) {}
+  explicit PatientRegistry(Sqlite& reader) : db_(reader) {}
 
   // The surviving patient to whom the identifier leads; nullopt: unknown.
   Result<std::optional<PatientId>> resolve(const Identifier& identifier);
@@ -174,7 +172,7 @@ class PatientRegistry {
   Result<std::uint64_t> count();
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

@@ -21,9 +21,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 struct Entry;
 
 enum class Language : std::uint8_t { kJapanese, kEnglish };
@@ -35,8 +33,8 @@ struct QuietHours {
 };
 
 struct ProviderIdentifier {
-  std::string system;  // may be empty: the site's own
-  std::string value;
+  std::string system = {};  // may be empty: the site's own
+  std::string value = {};
   friend auto operator<=>(const ProviderIdentifier&, const ProviderIdentifier&) = default;
 };
 
@@ -44,17 +42,17 @@ enum class Detail : std::uint8_t { kLinkOnly, kFull };
 enum class Activity : std::uint8_t { kActive, kInactive };
 
 struct Provider {
-  ProviderId id;     // ours
-  std::string code;  // the site's: unique, the key of imports
-  std::vector<ProviderIdentifier> identifiers;
-  std::vector<PersonName> names;   // representation A, I, P
-  std::vector<std::string> mails;  // the first one is where mail goes; all of them are accepted in messages
+  ProviderId id = {};     // ours
+  std::string code = {};  // the site's: unique, the key of imports
+  std::vector<ProviderIdentifier> identifiers = {};
+  std::vector<PersonName> names = {};   // representation A, I, P
+  std::vector<std::string> mails = {};  // the first one is where mail goes; all of them are accepted in messages
   Language language = Language::kJapanese;
   Detail detail = Detail::kLinkOnly;
-  std::vector<std::string> events;  // "admission", "discharge", "transfer", "abnormal-result"; empty: all
+  std::vector<std::string> events = {};  // "admission", "discharge", "transfer", "abnormal-result"; empty: all
   std::uint32_t digest_minutes = 0;
-  QuietHours quiet;
-  std::string practice_group;
+  QuietHours quiet = {};
+  std::string practice_group = {};
   Activity activity = Activity::kActive;
   friend bool operator==(const Provider&, const Provider&) = default;
 };
@@ -73,7 +71,7 @@ std::string_view name(ProviderMatch match);
 
 struct ProviderVerification {
   ProviderMatch match = ProviderMatch::kNothingClaimed;
-  ProviderId provider;  // when one was found
+  ProviderId provider = {};  // when one was found
 };
 
 // docs/formats/registry.md has the columns. All faults are in the text, "line 3: mails: not an address; line 7: …" (at
@@ -89,18 +87,18 @@ Result<Provider> parse_provider_json(std::string_view json);
 class ProviderWriter {
  public:
   static ProjectionSchema schema();
-  explicit ProviderWriter(sql::Sqlite& writer) : db_(writer) {}
+  explicit ProviderWriter(Sqlite& writer) : db_(writer) {}
   // Applies a kRegistryImport or kRegistryChange whose `what` is "providers", passes over all others. A record that
   // cannot be applied changes nothing and is noted in the registry log; errors are those of the database only.
   Status apply(const Entry& entry);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 class ProviderRegistry {
  public:
-  explicit ProviderRegistry(sql::Sqlite& reader) : db_(reader) {}
+  explicit ProviderRegistry(Sqlite& reader) : db_(reader) {}
   Result<Provider> get(ProviderId id);                                                     // kNotFound
   Result<Provider> by_code(std::string_view code);                                         // kNotFound
   Result<std::vector<Provider>> by_mail(std::string_view address);                         // ASCII case does not count
@@ -113,7 +111,7 @@ class ProviderRegistry {
   Result<ProviderVerification> verify(const ProviderClaim& claim);
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

@@ -275,7 +275,7 @@ TEST(CharsetDetect, AShortNameInAnyJapaneseEncodingIsFound) {
 }
 
 TEST(CharsetDetect, WesternNamesAreNotTakenForJapanese) {
-  for (const std::string_view text : {"M\xFCller^J\xF6rg", "Jos\xE9^Mar\xED" "a", "Fran\xE7" "ois"}) {
+  for (const std::string_view text : {"M\xFCller^J\xF6rg", "Jos\xE9^Mar\xED" "a", "Fran\xE7" "ois", "BL\xC4H|BL\xD6\xD6\xD6H"}) {
     const CharsetFinding undeclared = detect(text, {.msh18 = ""});
     EXPECT_EQ(undeclared.used, Encoding::kIso8859_1);
     EXPECT_FALSE(undeclared.certain);

@@ -13,6 +13,8 @@ namespace {
 
 unsigned byte_at(std::string_view bytes, std::size_t pos) { return static_cast<std::uint8_t>(bytes[pos]); }
 
+bool is_ascii_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
 // Sorts a character of the 94x94 set by its row.
 void count_row(unsigned first, JapaneseEvidence& evidence) {
   const unsigned row = first - 0x20;
@@ -86,11 +88,14 @@ JapaneseEvidence euc_jp_evidence(std::string_view bytes) { return gather(Encodin
 
 LatinEvidence latin_evidence(std::string_view bytes) {
   LatinEvidence evidence;
-  for (std::size_t pos = first_non_plain(bytes); pos < bytes.size(); pos = first_non_plain(bytes, pos + 1)) {
-    if (byte_at(bytes, pos) < 0x80) continue;
-    const bool alone = (pos == 0 || byte_at(bytes, pos - 1) < 0x80) &&
-                       (pos + 1 >= bytes.size() || byte_at(bytes, pos + 1) < 0x80);
-    ++(alone && byte_at(bytes, pos) >= 0xC0 ? evidence.letters : evidence.others);
+  for (std::size_t pos = first_non_plain(bytes); pos < bytes.size(); pos = first_non_plain(bytes, pos)) {
+    const std::size_t begin = pos;
+    bool letters = true;
+    for (; pos < bytes.size() && byte_at(bytes, pos) >= 0x80; ++pos) letters = letters && byte_at(bytes, pos) >= 0xC0;
+    const bool in_word = (begin > 0 && is_ascii_letter(bytes[begin - 1])) || (pos < bytes.size() && is_ascii_letter(bytes[pos]));
+    const std::size_t run = pos - begin;
+    ++pos;  // what ended the run: ASCII, or an ESC when the run is empty
+    (letters && in_word && run <= 3 ? evidence.letters : evidence.others) += run;
   }
   return evidence;
 }

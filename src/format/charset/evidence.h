@@ -21,7 +21,7 @@ JapaneseEvidence shift_jis_evidence(std::string_view bytes);
 JapaneseEvidence euc_jp_evidence(std::string_view bytes);
 
 struct LatinEvidence {
-  std::size_t letters = 0;  // C0-FF between ASCII bytes: é in a Western word
+  std::size_t letters = 0;  // one to three bytes C0-FF beside an ASCII letter: é, ÖÖ in a Western word
   std::size_t others = 0;   // any other byte above 7F
 };
 LatinEvidence latin_evidence(std::string_view bytes);

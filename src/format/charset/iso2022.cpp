@@ -50,7 +50,9 @@ class Reader {
   void escape() {
     const Designation found = designation_at(bytes_, pos_);
     if (found.length == 0) {
-      put(0);
+      // Some other set's designation: nobody can read what follows, but the byte itself is a control character like another.
+      ok_ = false;
+      out_.push_back('\x1B');
       ++pos_;
       return;
     }

@@ -36,18 +36,19 @@ class Lines {
 
 enum class Line { kMsh, kFhs, kBhs, kBts, kFts, kOther };
 
-// An id that is followed by a separator or by nothing.
+// An id that is followed by a separator; a trailer may stand alone.
 Line line_kind(std::string_view bytes, std::size_t begin, std::size_t end) {
   const std::string_view id = bytes.substr(begin, std::min<std::size_t>(3, end - begin));
   const char next = begin + 3 < end ? bytes[begin + 3] : '|';
   const bool longer = (next >= 'A' && next <= 'Z') || (next >= 'a' && next <= 'z') || (next >= '0' && next <= '9') ||
                       next == ' ' || next == '_';
   if (longer) return Line::kOther;
+  if (id == "BTS") return Line::kBts;
+  if (id == "FTS") return Line::kFts;
+  if (begin + 3 >= end) return Line::kOther;
   if (id == "MSH") return Line::kMsh;
   if (id == "FHS") return Line::kFhs;
   if (id == "BHS") return Line::kBhs;
-  if (id == "BTS") return Line::kBts;
-  if (id == "FTS") return Line::kFts;
   return Line::kOther;
 }
 

@@ -186,7 +186,9 @@ std::uint32_t version_rank(std::string_view version) {
 std::optional<HeaderFault> check_header(const Header& header, const HeaderRules& rules) {
   if (!header.present) return HeaderFault{Fault::kNotHl7, 0, 0};
   if (header.version().empty() && rules.version == Presence::kRequired) return HeaderFault{Fault::kMissingVersion, 12, 0};
-  if (!header.version().empty() && !known_version(header.version())) return HeaderFault{Fault::kUnsupportedVersion, 12, 1};
+  const bool version_allowed = header.version().empty() || known_version(header.version()) ||
+                               (rules.allow_version && rules.allow_version(header.version()));
+  if (!version_allowed) return HeaderFault{Fault::kUnsupportedVersion, 12, 1};
   if (const auto fault = check_type(header, rules)) return fault;
   if (header.processing_id().empty()) {
     if (rules.processing_id == Presence::kRequired) return HeaderFault{Fault::kMissingProcessingId, 11, 0};

@@ -86,6 +86,8 @@ enum class Presence : std::uint8_t { kRequired, kOptional };
 struct HeaderRules {
   // Asked for a message type and event that no HL7 table has (Z types, national ones): true accepts it.
   std::function<bool(std::string_view type, std::string_view event)> allow = {};
+  // The same for a version that HL7 table 0104 has not.
+  std::function<bool(std::string_view version)> allow_version = {};
   Presence control_id = Presence::kRequired;
   Presence processing_id = Presence::kRequired;
   Presence version = Presence::kRequired;

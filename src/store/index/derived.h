@@ -27,9 +27,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 enum class DerivedOrigin : std::uint8_t {
   kContinued,       // the file was there and is used
@@ -56,13 +54,13 @@ class DerivedDatabase {
     Reader(Reader&&) noexcept;
     Reader& operator=(Reader&&) = delete;
     ~Reader();
-    sql::Sqlite& database() { return *connection_; }
+    Sqlite& database() { return *connection_; }
 
    private:
     friend class DerivedDatabase;
-    Reader(DerivedDatabase* owner, std::unique_ptr<sql::Sqlite> connection);
+    Reader(DerivedDatabase* owner, std::unique_ptr<Sqlite> connection);
     DerivedDatabase* owner_;
-    std::unique_ptr<sql::Sqlite> connection_;
+    std::unique_ptr<Sqlite> connection_;
   };
 
   // kUnavailable: the directory cannot be written, or another process holds the file.
@@ -80,7 +78,7 @@ class DerivedDatabase {
   // Durable soon, visible to readers at once. After an error the batch was rolled back.
   Status commit(Seq position);
   void rollback();
-  sql::Sqlite& writer() { return *writer_; }
+  Sqlite& writer() { return *writer_; }
 
   // The last record that is applied and committed. Any thread.
   Seq position() const { return Seq{position_.load(std::memory_order_acquire)}; }
@@ -95,18 +93,17 @@ class DerivedDatabase {
 
   // Marks the file as unusable, so that the next open() deletes it. For whoever met kCorrupt. Any thread.
   Status condemn();
-  // SQLite's quick_check on a reading connection: false when the file is damaged. Seconds on a large file.
+  // Reads the whole file on a reading connection: false when the file is damaged. Seconds on a large file.
   Result<bool> intact(Deadline deadline);
 
  private:
   struct Pool;
-  DerivedDatabase(Options options, std::unique_ptr<sql::Sqlite> writer, DerivedOrigin origin, Seq position);
-  static Result<std::unique_ptr<DerivedDatabase>> try_open(const Options& options, DerivedOrigin& origin);
-  void give_back(std::unique_ptr<sql::Sqlite> connection);
+  DerivedDatabase(Options options, std::unique_ptr<Sqlite> writer, DerivedOrigin origin, Seq position);
+  void give_back(std::unique_ptr<Sqlite> connection);
 
   Options options_;
   DerivedOrigin origin_;
-  std::unique_ptr<sql::Sqlite> writer_;
+  std::unique_ptr<Sqlite> writer_;
   std::vector<BatchParticipant*> participants_;
   std::atomic<std::uint64_t> position_;
   bool in_batch_ = false;

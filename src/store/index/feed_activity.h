@@ -9,6 +9,7 @@
 // is younger), so a laboratory that sleeps on Sundays is not missed on Sundays.
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <memory>
@@ -22,34 +23,36 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
+
+inline constexpr std::chrono::minutes kFeedBucket{10};
+// Five weeks: four to learn from, and the running one.
+inline constexpr std::chrono::hours kFeedHistory{24 * 35};
 
 struct FeedKey {
-  std::string listener, sender_application, sender_facility;
+  std::string listener = {}, sender_application = {}, sender_facility = {};
   friend auto operator<=>(const FeedKey&, const FeedKey&) = default;
 };
 
 enum class FeedEvent : std::uint8_t { kAccepted, kRefused, kDuplicate };
 
 struct FeedBucket {
-  Time begin;  // a multiple of kFeedBucket since 1970
+  Time begin = {};  // a multiple of kFeedBucket since 1970
   std::uint64_t accepted = 0, refused = 0, duplicates = 0;
   std::uint64_t bytes = 0;
 };
 
 struct FeedTotals {
-  FeedKey feed;
-  Time first_seen, last_seen;
-  Seq last_seq;
+  FeedKey feed = {};
+  Time first_seen = {}, last_seen = {};
+  Seq last_seq = {};
   std::uint64_t accepted = 0, refused = 0, duplicates = 0;
   std::uint64_t bytes = 0;
 };
 
 struct FeedSilence {
-  FeedKey feed;
-  Time last_seen;
+  FeedKey feed = {};
+  Time last_seen = {};
   Duration silent{};     // now - last_seen, never negative
   Duration usual_gap{};  // mean time between two messages in such a window; zero when nothing usually comes
   double expected = 0;   // messages that would have come during the silence
@@ -59,7 +62,7 @@ struct FeedSilence {
 class FeedActivity : public BatchParticipant {
  public:
   static ProjectionSchema schema();
-  explicit FeedActivity(sql::Sqlite& writer);
+  explicit FeedActivity(Sqlite& writer);
   ~FeedActivity() override;
 
   // Beyond kIndexFeedsMax different feeds, further ones are counted together under the name "*".
@@ -74,10 +77,10 @@ class FeedActivity : public BatchParticipant {
 };
 
 // Readers, on any reading connection.
-Result<std::vector<FeedTotals>> read_feeds(sql::Sqlite& reader);
-// Buckets that begin in [from, to), oldest first, empty ones left out. kept for kFeedHistory.
-Result<std::vector<FeedBucket>> read_buckets(sql::Sqlite& reader, const FeedKey& feed, Time from, Time to);
+Result<std::vector<FeedTotals>> read_feeds(Sqlite& reader);
+// Buckets that begin in [from, to), oldest first, empty ones left out. Kept for kFeedHistory.
+Result<std::vector<FeedBucket>> read_buckets(Sqlite& reader, const FeedKey& feed, Time from, Time to);
 // Every feed, the least expected silence first (largest `expected`).
-Result<std::vector<FeedSilence>> read_silences(sql::Sqlite& reader, Time now);
+Result<std::vector<FeedSilence>> read_silences(Sqlite& reader, Time now);
 
 }  // namespace minato

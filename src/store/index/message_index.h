@@ -26,9 +26,7 @@
 
 namespace minato {
 
-namespace sql {
 class Sqlite;
-}
 
 enum class MessageStatus : std::uint8_t {
   kQueued,     // work on it is still to be done
@@ -53,43 +51,44 @@ struct ItemCounts {
 };
 
 struct IndexedMessage {
-  Seq seq;
-  Time received;
-  std::string listener;
-  std::string peer;  // address without port
-  std::string sender_application, sender_facility;
-  std::string message_type, trigger;  // ADT, A01
-  std::string control_id;
-  std::vector<std::string> patient_ids;    // identifiers as written, without their authority; several for merges
-  std::vector<std::string> encounter_ids;  // visit numbers
-  std::vector<std::string> order_ids;      // accession, placer and filler numbers
+  Seq seq = {};
+  Time received = {};
+  std::string listener = {};
+  std::string peer = {};  // address without port
+  std::string sender_application = {}, sender_facility = {};
+  std::string message_type = {}, trigger = {};  // ADT, A01
+  std::string control_id = {};
+  std::vector<std::string> patient_ids = {};    // identifiers as written, without their authority; several for merges
+  std::vector<std::string> encounter_ids = {};  // visit numbers
+  std::vector<std::string> order_ids = {};      // accession, placer and filler numbers
   std::uint64_t bytes = 0;
-  std::string ack;                    // AA, AE, AR, CA …; empty: none was sent
-  std::vector<std::string> warnings;  // short codes without blanks
+  std::string ack = {};                    // AA, AE, AR, CA …; empty: none was sent
+  std::vector<std::string> warnings = {};  // short codes without blanks
   MessageStatus status = MessageStatus::kQueued;
-  ItemCounts items;
-  std::optional<Seq> edited_from, duplicate_of;
+  ItemCounts items = {};
+  std::optional<Seq> edited_from = {}, duplicate_of = {};
 };
 
 struct MessageFilter {
-  std::optional<std::string> control_id, patient_id, encounter_id, order_id;
-  std::optional<std::string> message_type, trigger, sender_application, sender_facility, listener;
-  std::vector<MessageStatus> statuses;  // any of them; empty: all
-  std::optional<Time> from, to;         // received in [from, to)
+  std::optional<std::string> control_id = {}, patient_id = {}, encounter_id = {}, order_id = {};
+  std::optional<std::string> message_type = {}, trigger = {}, sender_application = {}, sender_facility = {},
+                             listener = {};
+  std::vector<MessageStatus> statuses = {};  // any of them; empty: all
+  std::optional<Time> from = {}, to = {};    // received in [from, to)
 };
 
 struct MessagePage {
-  std::vector<IndexedMessage> rows;
+  std::vector<IndexedMessage> rows = {};
   // There may be more: ask again with this. A page may be shorter than its limit and still have a next one (the search
   // stopped at kIndexSearchStepsMax so as to answer in time).
-  std::optional<Seq> next;
+  std::optional<Seq> next = {};
 };
 
 // The writing side. One thread, inside a batch of DerivedDatabase; enlist it there.
 class MessageIndex : public BatchParticipant {
  public:
   static ProjectionSchema schema();
-  explicit MessageIndex(sql::Sqlite& writer);
+  explicit MessageIndex(Sqlite& writer);
   ~MessageIndex() override;
 
   // Adds the row; one that is there already stays as it is (replay). `items` and `status` are taken as given. Sequences
@@ -114,7 +113,7 @@ class MessageIndex : public BatchParticipant {
 
 // How many messages there are, by feed and status.
 struct MessageCount {
-  std::string listener, sender_application, sender_facility, message_type, trigger;
+  std::string listener = {}, sender_application = {}, sender_facility = {}, message_type = {}, trigger = {};
   MessageStatus status = MessageStatus::kQueued;
   std::uint64_t messages = 0;
 };
@@ -122,7 +121,7 @@ struct MessageCount {
 // The reading side, over one reading connection: as many as wished, each used by one thread at a time.
 class MessageSearch {
  public:
-  explicit MessageSearch(sql::Sqlite& reader) : db_(reader) {}
+  explicit MessageSearch(Sqlite& reader) : db_(reader) {}
 
   // The newest `limit` (at most kIndexPageMax) messages that match and are older than `before`.
   Result<MessagePage> search(const MessageFilter& filter, std::optional<Seq> before, std::size_t limit);
@@ -134,7 +133,7 @@ class MessageSearch {
   Result<std::vector<MessageCount>> counts();
 
  private:
-  sql::Sqlite& db_;
+  Sqlite& db_;
 };
 
 }  // namespace minato

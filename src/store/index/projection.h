@@ -11,9 +11,9 @@ namespace minato {
 // The tables of one projection. When the version of any differs from what a file was made with, the whole file is
 // deleted and built anew from the journal: schemas are never migrated.
 struct ProjectionSchema {
-  std::string name;
+  std::string name = {};
   std::uint32_t version = 1;
-  std::string sql;  // CREATE statements, separated by ';'
+  std::string sql = {};  // CREATE statements, separated by ';'
 };
 
 // Something that gathers changes in memory while a batch runs (counters, dictionaries) and writes them at its end.

@@ -43,38 +43,51 @@ struct NewItem {
   std::optional<Time> not_before;  // digest windows and quiet hours
 };
 
-// What the follower applies. Changes about an unknown or already ended item change nothing (replays).
+// What the follower applies. Changes about an unknown or already ended item change nothing, and neither do those that
+// do not fit its state (Fail and Park of a parked item, Redrive and Discard of one that is not): a stale worker's word.
 struct Enqueue {
   NewItem item;
+  Time at{};  // of the record; what the item's age counts from. Left out: the instant of apply
 };
+// Ends the item, parked or not. Its children are enqueued only if it was still there, so that two outcomes of one item
+// (its lease ran out while it was worked on) make one set of children.
 struct Finish {
   ItemId id;
-};  // its children come as Enqueue beside it
+  Time at{};
+  std::vector<NewItem> children{};
+};
+// The item keeps its place and holds its lanes until `not_before`; its failures grow.
 struct Fail {
   ItemId id;
-  std::string error;
+  std::string error;  // never a value out of a message
   Time at;
   Time not_before;
-};  // keeps its place; attempts grow
+};
 struct Park {
   ItemId id;
-  std::string reason;
+  std::string reason;  // never a value out of a message
   Time at;
 };
+// Parked → waiting at its old place, before all that is later in its lanes. Paced: the n-th of `ids` is held until
+// at + n / per_second; 0: all at once. Receives and failures start anew; the errors are kept, with the reason of
+// parking.
 struct Redrive {
   std::vector<ItemId> ids;
   Time at;
   std::uint32_t per_second = 0;
-};  // parked → ready again, paced (0: at once); attempts start anew
+};
+// Parked → gone.
 struct Discard {
   std::vector<ItemId> ids;
   Time at;
-};  // parked → gone
+};
 using QueueChange = std::variant<Enqueue, Finish, Fail, Park, Redrive, Discard>;
 
+// A failure. Of an item that failed more than kQueueAttemptsKept times, the first and the newest are kept.
 struct Attempt {
   Time at;
   std::string error;
+  std::uint32_t times = 1;  // how many failures this one stands for: itself, and later ones whose errors are not kept
 };
 
 struct Leased {
@@ -82,10 +95,12 @@ struct Leased {
   std::uint32_t receives =
       0;  // times leased since enqueued or redriven, this one included; > 1 means an earlier holder died or failed
   std::uint32_t failures = 0;  // Fail changes since then
-  bool after_parked = false;
-  std::vector<Fence> fences;  // one a lane, for Journal::append
+  bool after_parked = false;   // an earlier item of one of its lanes is parked
+  std::vector<Fence> fences;   // one a lane, for Journal::append
 };
 
+// Leased: a worker has it, or had it and has neither finished nor given it back; a lease that ran out counts until
+// somebody else takes the lane.
 enum class ItemState : std::uint8_t { kWaiting, kLeased, kParked };
 
 struct ItemView {
@@ -107,9 +122,10 @@ struct ItemFilter {
   std::vector<ItemId> ids;                     // when not empty, only these
 };
 
+// Each item is counted once. `lanes`: those that have an item, be it parked.
 struct QueueStats {
   std::uint64_t waiting = 0, leased = 0, parked = 0, lanes = 0;
-  std::optional<Time> oldest_waiting;  // instant at which the oldest waiting item was applied
+  std::optional<Time> oldest_waiting;  // `at` of the oldest item that is not parked
 };
 
 struct LeaseRequest {
@@ -118,29 +134,35 @@ struct LeaseRequest {
   Duration duration = std::chrono::seconds(30);
 };
 
+// Any thread may call any method. Errors of all: kRetry (a lock or deadlock: call again), kUnavailable (disk,
+// connection), kCorrupt (the database is damaged: delete it, it is rebuilt from the journal).
 class Queue {
  public:
   virtual ~Queue() = default;
 
-  // The last record that was applied.
+  // The last record that was applied; 0 in a new database.
   virtual Result<Seq> position() = 0;
   // One transaction: the changes of the records (from, to] and the position `to`. kConflict: the position is not `from`
-  // any more (another node was faster): read the position again and go on from there.
+  // any more (another node was faster, or a commit whose answer was lost took place): read the position again and go on
+  // from there. kRefused: an item without lanes or with more than two; kTooLarge: over a kQueue… limit. Lane names
+  // longer than kQueueLaneBytesMax are shortened, the same way everywhere.
   virtual Status apply(std::span<const QueueChange> changes, Seq from, Seq to) = 0;
 
   // Leases up to `lanes_max` lanes that have a runnable head whose step is in `steps` (all steps when empty; an entry
-  // that ends in
-  // ':' is a prefix), longest waiting first, for `duration`; one item for each. Counts the receive. Workers of slow
-  // destinations lease only their own step, so that a dead receiver never holds up the others. An item's lanes belong
-  // to one step ("step|key").
+  // that ends in ':' is a prefix), longest waiting first, for `duration`; one item for each. Counts the receive.
+  // Workers of slow destinations lease only their own step, so that a dead receiver never holds up the others. `worker`
+  // is a name that no other thread or process uses at the same time. A lease that ran out is free for anybody.
   virtual Result<std::vector<Leased>> lease(std::string_view worker, Time now, const LeaseRequest& request) = 0;
-  // Keeps leases that are still ours; returns how many were.
+  // Keeps the leases that are still ours, also those that ran out and were not taken; returns of how many items.
   virtual Result<std::size_t> renew(std::string_view worker, Time now, Duration duration) = 0;
-  // Gives the item back without an outcome (shutdown); its receive is not counted.
+  // Gives the item back without an outcome (shutdown); its receive is not counted. Not ours (any more): nothing
+  // happens.
   virtual Status release(ItemId id, std::string_view worker) = 0;
-  // When the earliest item that is not yet runnable becomes so; nullopt if none waits for time.
+  // When the earliest item that is not yet runnable becomes so, by its time or the end of a lease; nullopt if none
+  // waits for time.
   virtual Result<std::optional<Time>> next_runnable(Time now, const std::vector<std::string>& steps) = 0;
 
+  // In order of ItemId, from after `after`.
   virtual Result<std::vector<ItemView>> items(const ItemFilter& filter, std::optional<ItemId> after,
                                               std::size_t limit) = 0;
   virtual Result<std::uint64_t> count(const ItemFilter& filter) = 0;
