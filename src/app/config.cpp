@@ -3,7 +3,7 @@
 #include <set>
 #include <utility>
 
-#include "app/config_reader.h"
+#include "format/toml/config_reader.h"
 
 namespace minato {
 namespace {

@@ -16,9 +16,9 @@ inline constexpr std::size_t kMllpFrameBytesMax = 128 * kMiB;
 inline constexpr std::size_t kJournalRecordBytesMax = 160 * kMiB;
 // What may wait for the running commit. Past it `submit` refuses and the listener stops reading.
 inline constexpr std::size_t kJournalPendingBytesMax = 256 * kMiB;
-// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more than
-// its compressed size: small enough not to matter on a small site, large enough that a large one makes some hundred files a
-// day.
+// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more
+// than its compressed size: small enough not to matter on a small site, large enough that a large one makes some
+// hundred files a day.
 inline constexpr std::size_t kSegmentBytes = 16 * kMiB;
 // One group of the journal's commit: what one write and one fdatasync carry. A single submission may be larger.
 inline constexpr std::size_t kJournalGroupBytesMax = 4 * kMiB;
@@ -71,6 +71,8 @@ inline constexpr unsigned kHttpConnectionsMax = 512;
 // What is read and thrown away after a body grew too large, so that the sender sees the 413; past it the link is cut.
 inline constexpr std::size_t kHttpDrainBytesMax = 64 * kMiB;
 inline constexpr std::size_t kHttpQueryParametersMax = 256;
+// A PEM file of certificates, keys or revocations. A country's CRL has a few MiB.
+inline constexpr std::size_t kTlsFileBytesMax = 16 * kMiB;
 // HTTP client: an answer above this is refused and the transfer ends.
 inline constexpr std::size_t kHttpAnswerBytesMax = 16 * kMiB;
 
@@ -136,5 +138,13 @@ inline constexpr std::size_t kMllpFramesInFlightMax = 64;
 inline constexpr std::size_t kMllpAnswerBytesMax = 256 * kKiB;
 // What one link may read before the others have their turn, and what is handed to the journal at once.
 inline constexpr std::size_t kMllpRoundBytesMax = 4 * kMiB;
+
+// Rules that pass messages on: more than any site has written, small enough that a message's way through them stays short.
+inline constexpr std::size_t kRoutesMax = 1000;
+inline constexpr std::size_t kRouteChangesMax = 200;
+inline constexpr std::size_t kRouteConditionsMax = 1000;  // of one route, nested ones counted
+inline constexpr std::size_t kRouteConditionDepthMax = 16;
+inline constexpr std::size_t kRouteTableRowsMax = 100'000;
+inline constexpr std::size_t kRouteTextBytesMax = 4 * kMiB;
 
 }  // namespace minato

@@ -47,7 +47,7 @@ struct MasterOptions {
   // kHl7v2: one MLLP port for both questions.
   std::string host = {};
   std::uint16_t port = 0;
-  std::shared_ptr<const TlsClientContext> tls;                              // null: plain
+  std::shared_ptr<const TlsClientContext> tls = {};                         // null: plain
   std::string application = "MINATO", facility = "MINATO";                  // MSH-3, MSH-4
   std::string master_application = "PIX_MANAGER", master_facility = "PIX";  // MSH-5, MSH-6
   // kFhir: the base ("https://mpi.example/fhir").
@@ -60,7 +60,7 @@ struct MasterOptions {
   std::chrono::seconds cache_for{300};
   std::chrono::seconds cache_unknown_for{30};  // shorter: a new patient is announced to the master soon
   std::size_t cache_entries_max = 10'000;
-  BreakerOptions breaker;
+  BreakerOptions breaker = {};
 };
 
 // Null for kNone. kRefused: host, port or URL missing.

@@ -1,4 +1,4 @@
-// Reads one TOML table key by key and remembers what nobody asked for. Private to app/config*.cpp: it includes toml++.
+// Reads TOML tables key by key, strictly, and remembers what nobody asked for. It includes toml++: only sources that parse include it.
 #pragma once
 
 #define TOML_EXCEPTIONS 0
@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -54,6 +55,9 @@ class ConfigSection {
   // "+09:00"
   void read_utc_offset(std::string_view key, int& minutes);
 
+  // A table of strings with any keys, in the order of the keys.
+  void read_map(std::string_view key, std::vector<std::pair<std::string, std::string>>& into);
+
   // Calls visit(section) for the table at `key`, if there is one.
   template <typename Visit>
   void section(std::string_view key, Visit visit) {
@@ -86,6 +90,8 @@ class ConfigSection {
     }
   }
   bool has(std::string_view key) const { return table_.contains(key); }
+  // A fault of the whole section.
+  void fault_here(std::string_view text) { faults_.add(table_.source(), path_, text); }
   // Reports every key that was never asked for.
   void finish();
   void fault(const toml::node& node, std::string_view key, std::string_view text) {

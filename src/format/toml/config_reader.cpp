@@ -1,4 +1,4 @@
-#include "app/config_reader.h"
+#include "format/toml/config_reader.h"
 
 #include <algorithm>
 #include <charconv>
@@ -83,6 +83,21 @@ void ConfigSection::read(std::string_view key, std::vector<std::string>& into) {
       into.push_back(*value);
     } else {
       fault(element, key, "must be an array of strings");
+    }
+  }
+}
+
+void ConfigSection::read_map(std::string_view key, std::vector<std::pair<std::string, std::string>>& into) {
+  const toml::node* node = take(key);
+  if (node == nullptr) return;
+  const toml::table* table = node->as_table();
+  if (table == nullptr) return fault(*node, key, "must be a table of strings");
+  into.clear();
+  for (const auto& [name, element] : *table) {
+    if (const auto value = element.value_exact<std::string>()) {
+      into.emplace_back(std::string(name.str()), *value);
+    } else {
+      fault(element, key, "must be a table of strings");
     }
   }
 }
