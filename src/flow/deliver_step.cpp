@@ -102,14 +102,22 @@ std::vector<ChildItem> routed_children(const RouteSet& rules, const hl7::Message
   return out;
 }
 
+Result<std::string> delivery_key(const NewItem& item) {
+  const auto args = parse_args(item.args);
+  const std::size_t colon = item.step.find(':');
+  if (!args || colon == std::string::npos) return fail(Errc::kCorrupt, "an item that is no delivery");
+  return item.step.substr(colon + 1) + ":" + std::to_string(item.origin.value) + ":" + args->route + ":" +
+         args->version.substr(0, 16);
+}
+
 DeliverStep::DeliverStep(const Context& context, DestinationOptions options, std::unique_ptr<Deliverer> deliverer)
     : context_(context), options_(std::move(options)), deliverer_(std::move(deliverer)), breaker_(options_.breaker) {}
 
 StepResult DeliverStep::run(const StepInput& input) {
   const auto args = parse_args(input.leased.item.args);
-  if (!args) return StepResult::park("args-unreadable");
-  const std::string key =
-      options_.name + ":" + std::to_string(input.origin.seq.value) + ":" + args->route + ":" + args->version.substr(0, 16);
+  const auto delivery = delivery_key(input.leased.item);
+  if (!args || !delivery) return StepResult::park("args-unreadable");
+  const std::string& key = *delivery;
   const auto before = context_.guard.ask(key);
   if (!before) return StepResult::retry("ledger: " + before.error().what);
   if (*before == EffectGuard::Before::kDone) return StepResult::skipped("delivered already");

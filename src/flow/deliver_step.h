@@ -43,6 +43,9 @@ class CurrentRoutes {
 // "forward:lab", "webhook:portal", "file:copies"
 std::string delivery_step_name(DestinationKind kind, std::string_view destination);
 
+// The ledger's key of a delivery: the same for every attempt at it.
+Result<std::string> delivery_key(const NewItem& item);
+
 // One item for each destination of each rule that matches; lanes are the patient's, at that destination.
 std::vector<ChildItem> routed_children(const RouteSet& rules, const hl7::Message& message, const RouteFacts& facts,
                                        const std::map<std::string, DestinationKind>& destinations);

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "base/json_writer.h"
+#include "flow/deliver_step.h"
+#include "flow/process_step.h"
 #include "flow/step_records.h"
 #include "format/charset/charset.h"
 #include "format/hl7/message.h"
@@ -30,6 +32,15 @@ std::vector<ItemRef> refs_of(const std::vector<ItemView>& items) {
   out.reserve(items.size());
   for (const ItemView& item : items) out.push_back({item.item.id, item.item.origin});
   return out;
+}
+
+// The key under which the ledger knows the item's effect; empty: it has none.
+std::string effect_key_of(const NewItem& item) {
+  if (item.step == kMailStep) {
+    const auto plan = parse_plan_json(item.args);
+    return plan ? plan->key : "";
+  }
+  return delivery_key(item).value_or("");
 }
 
 std::string readable(const std::string& bytes) {
