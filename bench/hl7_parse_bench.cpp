@@ -1,5 +1,5 @@
-// How fast HL7 v2 messages are parsed with every field visited, and their headers read; see the last lines for what is
-// printed. links: minato_hl7
+// How fast HL7 v2 messages are parsed with every field visited, and their headers read.
+// links: minato_hl7
 //
 //   cmake --build --preset release --target hl7_parse_bench && build/release/bin/hl7_parse_bench
 //

@@ -1,5 +1,5 @@
-// Character sets: decoding gives UTF-8 for any bytes, valid() agrees with it, what was valid survives a round trip, and
-// a delimiter that the scanner finds is one byte of its own. links: minato_charset
+// Character sets: UTF-8 comes out of any bytes, valid() agrees with it, what was valid survives a round trip.
+// links: minato_charset
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// HL7 v2: any bytes are parsed or refused; header and parser agree; an unchanged message is rebuilt byte for byte; what
-// is set is read back; the answer to anything is a message. links: minato_hl7
+// HL7 v2: any bytes parse or are refused, header and parser agree, rebuilding is exact, every answer is a message.
+// links: minato_hl7
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// MLLP framing: whatever the bytes and their cut, events are the same, memory is bounded, and no byte is counted twice.
+// MLLP framing: any bytes give the same events for any cut, memory is bounded, no byte is counted twice.
 // links: minato_hl7
 #include <cstddef>
 #include <cstdint>
