@@ -16,21 +16,36 @@ unsigned byte_at(std::string_view bytes, std::size_t pos) { return static_cast<s
 
 const char* icu_name(Encoding encoding) {
   switch (encoding) {
-    case Encoding::kIso8859_1: return "windows-1252";
-    case Encoding::kIso8859_2: return "ISO-8859-2";
-    case Encoding::kIso8859_3: return "ISO-8859-3";
-    case Encoding::kIso8859_4: return "ISO-8859-4";
-    case Encoding::kIso8859_5: return "ISO-8859-5";
-    case Encoding::kIso8859_6: return "ISO-8859-6";
-    case Encoding::kIso8859_7: return "ISO-8859-7";
-    case Encoding::kIso8859_8: return "ISO-8859-8";
-    case Encoding::kIso8859_9: return "ISO-8859-9";
-    case Encoding::kIso8859_15: return "ISO-8859-15";
-    case Encoding::kGb18030: return "gb18030";
-    case Encoding::kKsx1001: return "windows-949-2000";
-    case Encoding::kBig5: return "windows-950-2000";
-    case Encoding::kCns11643: return "EUC-TW";
-    default: return "US-ASCII";
+    case Encoding::kIso8859_1:
+      return "windows-1252";
+    case Encoding::kIso8859_2:
+      return "ISO-8859-2";
+    case Encoding::kIso8859_3:
+      return "ISO-8859-3";
+    case Encoding::kIso8859_4:
+      return "ISO-8859-4";
+    case Encoding::kIso8859_5:
+      return "ISO-8859-5";
+    case Encoding::kIso8859_6:
+      return "ISO-8859-6";
+    case Encoding::kIso8859_7:
+      return "ISO-8859-7";
+    case Encoding::kIso8859_8:
+      return "ISO-8859-8";
+    case Encoding::kIso8859_9:
+      return "ISO-8859-9";
+    case Encoding::kIso8859_15:
+      return "ISO-8859-15";
+    case Encoding::kGb18030:
+      return "gb18030";
+    case Encoding::kKsx1001:
+      return "windows-949-2000";
+    case Encoding::kBig5:
+      return "windows-950-2000";
+    case Encoding::kCns11643:
+      return "EUC-TW";
+    default:
+      return "US-ASCII";
   }
 }
 
@@ -211,12 +226,18 @@ bool decode_to(Encoding encoding, std::string_view bytes, std::string& out) {
     return true;
   }
   switch (encoding) {
-    case Encoding::kAscii: return decode_ascii(bytes, out);
-    case Encoding::kUtf8: return decode_utf8(bytes, out);
-    case Encoding::kIso2022Jp: return decode_iso2022_jp(bytes, out);
-    case Encoding::kShiftJis: return decode_pairs(encoding, bytes, shift_jis_character, out);
-    case Encoding::kEucJp: return decode_pairs(encoding, bytes, euc_character, out);
-    default: return icu_decode(icu_name(encoding), bytes, out);
+    case Encoding::kAscii:
+      return decode_ascii(bytes, out);
+    case Encoding::kUtf8:
+      return decode_utf8(bytes, out);
+    case Encoding::kIso2022Jp:
+      return decode_iso2022_jp(bytes, out);
+    case Encoding::kShiftJis:
+      return decode_pairs(encoding, bytes, shift_jis_character, out);
+    case Encoding::kEucJp:
+      return decode_pairs(encoding, bytes, euc_character, out);
+    default:
+      return icu_decode(icu_name(encoding), bytes, out);
   }
 }
 
@@ -230,11 +251,16 @@ std::string decode(Encoding encoding, std::string_view bytes) {
 
 bool valid(Encoding encoding, std::string_view bytes) {
   switch (encoding) {
-    case Encoding::kUtf8: return valid_utf8(bytes);
-    case Encoding::kIso2022Jp: return valid_iso2022_jp(bytes);
-    case Encoding::kShiftJis: return valid_pairs(encoding, bytes, shift_jis_character);
-    case Encoding::kEucJp: return valid_pairs(encoding, bytes, euc_character);
-    default: break;
+    case Encoding::kUtf8:
+      return valid_utf8(bytes);
+    case Encoding::kIso2022Jp:
+      return valid_iso2022_jp(bytes);
+    case Encoding::kShiftJis:
+      return valid_pairs(encoding, bytes, shift_jis_character);
+    case Encoding::kEucJp:
+      return valid_pairs(encoding, bytes, euc_character);
+    default:
+      break;
   }
   std::string scratch;
   return decode_to(encoding, bytes, scratch);

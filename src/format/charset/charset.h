@@ -3,9 +3,9 @@
 //   std::string name = charset::decode(charset::Encoding::kShiftJis, raw);
 //   Result<std::string> raw2 = charset::encode(charset::Encoding::kShiftJis, name);
 //
-// Japanese text has one mapping in all three encodings, that of JIS X 0208 itself (〜 is U+301C, － is U+2212), so that a name
-// that came in Shift_JIS equals the same name from ISO-2022-JP. Encoding accepts the cp932 twins (U+FF5E, U+FF0D …) too.
-// All functions are pure and may be called from any thread.
+// Japanese text has one mapping in all three encodings, that of JIS X 0208 itself (〜 is U+301C, － is U+2212), so that
+// a name that came in Shift_JIS equals the same name from ISO-2022-JP. Encoding accepts the cp932 twins (U+FF5E, U+FF0D
+// …) too. All functions are pure and may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 namespace minato::charset {
 
 enum class Encoding : std::uint8_t {
-  kAscii,      // 7 bits; a byte above is decoded as U+FFFD
+  kAscii,  // 7 bits; a byte above is decoded as U+FFFD
   kUtf8,
   kIso2022Jp,  // ISO IR6, 13, 14, 87, 159 switched by ISO 2022 escapes; 8-bit bytes are half-width kana (IR13 in G1)
   kShiftJis,   // cp932: with NEC and IBM extensions and user-defined characters
@@ -33,9 +33,9 @@ enum class Encoding : std::uint8_t {
   kIso8859_9,
   kIso8859_15,
   kGb18030,
-  kKsx1001,    // EUC-KR, with the Windows extension
+  kKsx1001,  // EUC-KR, with the Windows extension
   kBig5,
-  kCns11643,   // EUC-TW
+  kCns11643,  // EUC-TW
 };
 
 // For logs and JSON: "UTF-8", "ISO-2022-JP", "Shift_JIS" …
@@ -55,8 +55,8 @@ bool valid(Encoding encoding, std::string_view bytes);
 // Whether no byte of `bytes` is above 7F or an ESC: it then reads the same in every encoding here.
 bool plain_ascii(std::string_view bytes);
 
-// kRefused: `utf8` is not UTF-8 or holds a character that the set has not; the text says at which byte offset. ISO-2022-JP
-// ends in ASCII state.
+// kRefused: `utf8` is not UTF-8 or holds a character that the set has not; the text says at which byte offset.
+// ISO-2022-JP ends in ASCII state and takes no ESC.
 Result<std::string> encode(Encoding encoding, std::string_view utf8);
 // As encode, but a character that the set has not becomes '?'. For texts of ours in answers.
 std::string encode_lossy(Encoding encoding, std::string_view utf8);

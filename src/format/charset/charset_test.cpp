@@ -36,9 +36,7 @@ std::vector<Kanji> all_jis_x0208() {
 
 bool is_delimiter(unsigned byte) { return byte == '|' || byte == '^' || byte == '~' || byte == '\\' || byte == '&'; }
 
-TEST(JisTables, HoldAll6879CharactersOfJisX0208) {
-  EXPECT_EQ(all_jis_x0208().size(), 6879u);
-}
+TEST(JisTables, HoldAll6879CharactersOfJisX0208) { EXPECT_EQ(all_jis_x0208().size(), 6879u); }
 
 TEST(JisTables, KnowThe582CharactersThatHoldADelimiterByte) {
   const auto all = all_jis_x0208();
@@ -141,7 +139,8 @@ TEST(Charset, NoCharacterBeyondAsciiIsEverWrittenAsADelimiterByteOfItsOwn) {
       const Result<std::string> bytes = encode(encoding, utf8);
       if (!bytes) continue;
       Scanner scanner(encoding, *bytes, '\\');
-      ASSERT_FALSE(scanner.next(ByteSet{'|', '^', '~', '\\', '&'})) << static_cast<unsigned>(c) << " in " << name(encoding);
+      ASSERT_FALSE(scanner.next(ByteSet{'|', '^', '~', '\\', '&'}))
+          << static_cast<unsigned>(c) << " in " << name(encoding);
     }
   }
 }
@@ -154,8 +153,13 @@ TEST(Charset, WhatIsNotValidBecomesAReplacementCharacterAndIsReported) {
   EXPECT_FALSE(decode_to(Encoding::kAscii, "a\xC3", out));
   EXPECT_EQ(out, "a\xEF\xBF\xBD");
   out.clear();
-  EXPECT_FALSE(decode_to(Encoding::kGb18030, "a\xFF" "b", out));
-  EXPECT_EQ(out, "a\xEF\xBF\xBD" "b");
+  EXPECT_FALSE(decode_to(Encoding::kGb18030,
+                         "a\xFF"
+                         "b",
+                         out));
+  EXPECT_EQ(out,
+            "a\xEF\xBF\xBD"
+            "b");
   EXPECT_FALSE(valid(Encoding::kShiftJis, "\x81"));
   EXPECT_FALSE(valid(Encoding::kEucJp, "\xA4"));
   EXPECT_FALSE(valid(Encoding::kKsx1001, "\xB0"));
@@ -176,11 +180,18 @@ TEST(Charset, OtherSetsOfTable0211RoundTrip) {
     std::string bytes;
   };
   const std::vector<Case> cases = {
-      {Encoding::kIso8859_1, "Müller", "M\xFCller"},      {Encoding::kIso8859_2, "Łódź", "\xA3\xF3" "d\xBC"},
-      {Encoding::kIso8859_5, "Иван", "\xB8\xD2\xD0\xDD"}, {Encoding::kIso8859_7, "Γιώργος", "\xC3\xE9\xFE\xF1\xE3\xEF\xF2"},
-      {Encoding::kIso8859_9, "Şükrü", "\xDE\xFCkr\xFC"},  {Encoding::kIso8859_15, "5 €", "5 \xA4"},
-      {Encoding::kGb18030, "张三", "\xD5\xC5\xC8\xFD"},   {Encoding::kKsx1001, "김영", "\xB1\xE8\xBF\xB5"},
-      {Encoding::kBig5, "王", "\xA4\xFD"},                {Encoding::kGb18030, "\xF0\xA0\xAE\xB7", "\x95\x34\xB2\x35"},
+      {Encoding::kIso8859_1, "Müller", "M\xFCller"},
+      {Encoding::kIso8859_2, "Łódź",
+       "\xA3\xF3"
+       "d\xBC"},
+      {Encoding::kIso8859_5, "Иван", "\xB8\xD2\xD0\xDD"},
+      {Encoding::kIso8859_7, "Γιώργος", "\xC3\xE9\xFE\xF1\xE3\xEF\xF2"},
+      {Encoding::kIso8859_9, "Şükrü", "\xDE\xFCkr\xFC"},
+      {Encoding::kIso8859_15, "5 €", "5 \xA4"},
+      {Encoding::kGb18030, "张三", "\xD5\xC5\xC8\xFD"},
+      {Encoding::kKsx1001, "김영", "\xB1\xE8\xBF\xB5"},
+      {Encoding::kBig5, "王", "\xA4\xFD"},
+      {Encoding::kGb18030, "\xF0\xA0\xAE\xB7", "\x95\x34\xB2\x35"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(decode(c.encoding, c.bytes), c.text) << name(c.encoding);
@@ -233,7 +244,8 @@ TEST(CharsetNames, RepetitionsOfMsh18AreReadTogether) {
 
 // --- detection
 
-const std::string kJapanese = "PID|1||42||山本^京子~ヤマモト^キョウコ|糖尿病と骨折で入院しています。東京都港区鹿ノ門商事株式会社\r";
+const std::string kJapanese =
+    "PID|1||42||山本^京子~ヤマモト^キョウコ|糖尿病と骨折で入院しています。東京都港区鹿ノ門商事株式会社\r";
 
 TEST(CharsetDetect, AnHonestSenderIsBelieved) {
   for (const Encoding encoding : {Encoding::kUtf8, Encoding::kIso2022Jp, Encoding::kShiftJis, Encoding::kEucJp}) {
@@ -245,7 +257,8 @@ TEST(CharsetDetect, AnHonestSenderIsBelieved) {
 }
 
 TEST(CharsetDetect, EveryLieAboutJapaneseTextIsFound) {
-  const std::vector<std::string_view> declared = {"UNICODE UTF-8", "~ISO IR87", "Shift_JIS", "EUC-JP", "ASCII", "8859/1"};
+  const std::vector<std::string_view> declared = {"UNICODE UTF-8", "~ISO IR87", "Shift_JIS",
+                                                  "EUC-JP",        "ASCII",     "8859/1"};
   for (const Encoding truth : {Encoding::kUtf8, Encoding::kIso2022Jp, Encoding::kShiftJis, Encoding::kEucJp}) {
     for (const std::string_view lie : declared) {
       if (encoding_declared({.msh18 = lie}) == truth) continue;
@@ -275,7 +288,12 @@ TEST(CharsetDetect, AShortNameInAnyJapaneseEncodingIsFound) {
 }
 
 TEST(CharsetDetect, WesternNamesAreNotTakenForJapanese) {
-  for (const std::string_view text : {"M\xFCller^J\xF6rg", "Jos\xE9^Mar\xED" "a", "Fran\xE7" "ois", "BL\xC4H|BL\xD6\xD6\xD6H"}) {
+  for (const std::string_view text : {"M\xFCller^J\xF6rg",
+                                      "Jos\xE9^Mar\xED"
+                                      "a",
+                                      "Fran\xE7"
+                                      "ois",
+                                      "BL\xC4H|BL\xD6\xD6\xD6H"}) {
     const CharsetFinding undeclared = detect(text, {.msh18 = ""});
     EXPECT_EQ(undeclared.used, Encoding::kIso8859_1);
     EXPECT_FALSE(undeclared.certain);

@@ -17,11 +17,12 @@ struct Guess {
   bool valid = true;
 };
 
-// Text of UTF-8's shape by chance is rare: two-byte forms can be half-width kana or Latin-1 pairs, three-byte forms hardly anything.
+// Text of UTF-8's shape by chance is rare: two-byte forms can be half-width kana or Latin-1 pairs, three-byte forms
+// hardly anything.
 bool surely_utf8(const Utf8Count& count) { return count.invalid == 0 && (count.longer > 0 || count.two > 1); }
 
-// Half-width kana of Shift_JIS are the bytes A1-DF. Read as EUC-JP they give many rare kanji, and long EUC-JP text hardly ever stays
-// below E0 unless it is mostly kana itself.
+// Half-width kana of Shift_JIS are the bytes A1-DF. Read as EUC-JP they give many rare kanji, and long EUC-JP text
+// hardly ever stays below E0 unless it is mostly kana itself.
 bool half_kana_rather_than_euc(const JapaneseEvidence& sjis, const JapaneseEvidence& euc) {
   const bool only_half_kana = sjis.half_kana >= 4 && sjis.kana + sjis.common + sjis.symbols + sjis.rare == 0;
   if (!only_half_kana || sjis.invalid != 0) return false;
@@ -63,7 +64,8 @@ bool names_half_kana(const Declaration& declaration) {
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(declaration.repetition), rest.size());
     const std::string_view part = rest.substr(0, end);
-    if (part.ends_with("IR13") || part.ends_with("IR14") || part.ends_with("IR 13") || part.ends_with("IR 14")) return true;
+    if (part.ends_with("IR13") || part.ends_with("IR14") || part.ends_with("IR 13") || part.ends_with("IR 14"))
+      return true;
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return false;
@@ -102,7 +104,8 @@ Verdict judge(std::string_view bytes, Encoding declared, const Declaration& decl
   return fits_or(valid(declared, bytes), Verdict::kLie);
 }
 
-void judge_declared(std::string_view bytes, Encoding declared, const Declaration& declaration, CharsetFinding& finding) {
+void judge_declared(std::string_view bytes, Encoding declared, const Declaration& declaration,
+                    CharsetFinding& finding) {
   finding.used = declared;
   const Verdict verdict = judge(bytes, declared, declaration);
   if (verdict == Verdict::kFits) return;
@@ -141,7 +144,8 @@ CharsetFinding detect(std::string_view message, const Declaration& declaration) 
   if (!declared) finding.warning = Warning::kUnknownName;
   const bool marked = message.starts_with("\xEF\xBB\xBF");
   if (plain_ascii(marked ? message.substr(3) : message)) {
-    const Encoding usual = undeclared ? declaration.undeclared_default.value_or(*declared) : declared.value_or(Encoding::kAscii);
+    const Encoding usual =
+        undeclared ? declaration.undeclared_default.value_or(*declared) : declared.value_or(Encoding::kAscii);
     finding.used = marked ? Encoding::kUtf8 : usual;
     return finding;
   }

@@ -92,7 +92,8 @@ LatinEvidence latin_evidence(std::string_view bytes) {
     const std::size_t begin = pos;
     bool letters = true;
     for (; pos < bytes.size() && byte_at(bytes, pos) >= 0x80; ++pos) letters = letters && byte_at(bytes, pos) >= 0xC0;
-    const bool in_word = (begin > 0 && is_ascii_letter(bytes[begin - 1])) || (pos < bytes.size() && is_ascii_letter(bytes[pos]));
+    const bool in_word =
+        (begin > 0 && is_ascii_letter(bytes[begin - 1])) || (pos < bytes.size() && is_ascii_letter(bytes[pos]));
     const std::size_t run = pos - begin;
     ++pos;  // what ended the run: ASCII, or an ESC when the run is empty
     (letters && in_word && run <= 3 ? evidence.letters : evidence.others) += run;

@@ -1,4 +1,5 @@
-// Statistics about bytes whose encoding is in doubt: how much they look like Japanese text in one or the other encoding.
+// Statistics about bytes whose encoding is in doubt: how much they look like Japanese text in one or the other
+// encoding.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +9,13 @@ namespace minato::charset {
 
 // Of the characters above ASCII, read as one encoding.
 struct JapaneseEvidence {
-  std::size_t kana = 0;        // full-width hiragana, katakana
-  std::size_t common = 0;      // JIS level 1 kanji
-  std::size_t symbols = 0;     // rows 1-8, 13: punctuation, full-width letters
-  std::size_t rare = 0;        // level 2 kanji, extensions
+  std::size_t kana = 0;     // full-width hiragana, katakana
+  std::size_t common = 0;   // JIS level 1 kanji
+  std::size_t symbols = 0;  // rows 1-8, 13: punctuation, full-width letters
+  std::size_t rare = 0;     // level 2 kanji, extensions
   std::size_t half_kana = 0;
-  std::size_t invalid = 0;     // bytes that are no character
-  std::size_t lead_c1 = 0;     // characters whose lead byte is 80-9F, which no text in ISO 8859 has
+  std::size_t invalid = 0;  // bytes that are no character
+  std::size_t lead_c1 = 0;  // characters whose lead byte is 80-9F, which no text in ISO 8859 has
   long score() const;
 };
 JapaneseEvidence shift_jis_evidence(std::string_view bytes);

@@ -22,7 +22,8 @@ struct Opened {
   std::unique_ptr<UConverter, Close> converter;
 };
 
-// Strict both ways: an error stops the conversion, so that nothing is replaced without our knowing. nullptr: ICU has it not.
+// Strict both ways: an error stops the conversion, so that nothing is replaced without our knowing. nullptr: ICU has it
+// not.
 UConverter* converter_for(const char* name) {
   thread_local std::vector<Opened> opened;
   const auto known = std::ranges::find_if(opened, [&](const Opened& o) { return std::strcmp(o.name, name) == 0; });

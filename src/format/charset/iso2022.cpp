@@ -51,7 +51,8 @@ class Reader {
     if (byte == 0x1B) return escape();
     if (byte < 0x20 || (g0_ == G0::kJisKatakana && byte >= 0x60 && byte < 0x80)) {
       // JIS X 0202 and HL7: a control character, and so the end of a segment, returns to the first state.
-      // The text before it is readable, but the sender has forgotten to shift back: delimiters may have been taken for text.
+      // The text before it is readable, but the sender has forgotten to shift back: delimiters may have been taken for
+      // text.
       ok_ = ok_ && !shifted();
       g0_ = G0::kAscii;
       sink_.character(byte);
@@ -71,7 +72,8 @@ class Reader {
   void escape() {
     const Designation found = designation_at(bytes_, pos_);
     if (found.length == 0) {
-      // Some other set's designation: nobody can read what follows, but the byte itself is a control character like another.
+      // Some other set's designation: nobody can read what follows, but the byte itself is a control character like
+      // another.
       ok_ = false;
       sink_.character(0x1B);
       ++pos_;
@@ -125,15 +127,26 @@ void Iso2022Writer::shift(G0 to) {
   if (g0_ == to) return;
   g0_ = to;
   switch (to) {
-    case G0::kAscii: out_ += "\x1B(B"; break;
-    case G0::kJisRoman: out_ += "\x1B(J"; break;
-    case G0::kJisKatakana: out_ += "\x1B(I"; break;
-    case G0::kJisX0208: out_ += "\x1B$B"; break;
-    case G0::kJisX0212: out_ += "\x1B$(D"; break;
+    case G0::kAscii:
+      out_ += "\x1B(B";
+      break;
+    case G0::kJisRoman:
+      out_ += "\x1B(J";
+      break;
+    case G0::kJisKatakana:
+      out_ += "\x1B(I";
+      break;
+    case G0::kJisX0208:
+      out_ += "\x1B$B";
+      break;
+    case G0::kJisX0212:
+      out_ += "\x1B$(D";
+      break;
   }
 }
 
 bool Iso2022Writer::put(char32_t c) {
+  if (c == 0x1B) return false;  // a text must not switch sets
   if (c < 0x80) {
     shift(G0::kAscii);
     out_.push_back(static_cast<char>(c));

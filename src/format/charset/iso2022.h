@@ -13,8 +13,9 @@ namespace minato::charset {
 bool decode_iso2022_jp(std::string_view bytes, std::string& out);
 bool valid_iso2022_jp(std::string_view bytes);
 
-// Writes character after character, with the shifts between them. Prefers ASCII, JIS X 0208, 7-bit katakana, JIS X 0212, in this order.
-// JIS X 0201 Roman is never written: its YEN SIGN and OVERLINE are the bytes of HL7 delimiters; their full-width forms are.
+// Writes character after character, with the shifts between them. Prefers ASCII, JIS X 0208, 7-bit katakana, JIS X
+// 0212, in this order. JIS X 0201 Roman is never written: its YEN SIGN and OVERLINE are the bytes of HL7 delimiters;
+// their full-width forms are.
 class Iso2022Writer {
  public:
   explicit Iso2022Writer(std::string& out) : out_(out) {}

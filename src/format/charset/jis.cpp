@@ -61,7 +61,9 @@ const JisTables& JisTables::get() {
 }
 
 JisTables::JisTables()
-    : to_0208_(std::make_unique<Reverse>()), to_0212_(std::make_unique<Reverse>()), to_ibm_(std::make_unique<Reverse>()) {
+    : to_0208_(std::make_unique<Reverse>()),
+      to_0212_(std::make_unique<Reverse>()),
+      to_ibm_(std::make_unique<Reverse>()) {
   load_0208();
   load_0212();
   load_ibm();

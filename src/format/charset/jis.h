@@ -1,4 +1,5 @@
-// The Japanese code tables, with one mapping for all three encodings. Built once, from ICU's tables; immutable and thread-safe after.
+// The Japanese code tables, with one mapping for all three encodings. Built once, from ICU's tables; immutable and
+// thread-safe after.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ class JisTables {
   // 0: unassigned. JIS X 0208, and the rows 13 and 89-92 that cp932 adds.
   char16_t from_0208(unsigned first, unsigned second) const { return x0208_[index(first, second)]; }
   char16_t from_0212(unsigned first, unsigned second) const { return x0212_[index(first, second)]; }
-  // Both bytes of a Shift_JIS character; also IBM's extensions (FA40-FC4B) and user-defined characters (F040-F9FC: U+E000 on).
+  // Both bytes of a Shift_JIS character; also IBM's extensions (FA40-FC4B) and user-defined characters (F040-F9FC:
+  // U+E000 on).
   char16_t from_shift_jis(unsigned lead, unsigned trail) const;
 
   JisCode to_0208(char16_t c) const { return (*to_0208_)[c]; }

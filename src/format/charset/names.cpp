@@ -122,9 +122,7 @@ std::optional<Encoding> iso8859_named(std::string_view key) {
   return static_cast<Encoding>(static_cast<int>(Encoding::kIso8859_1) + (key[0] - '1'));
 }
 
-const Names& names_of(Encoding encoding) {
-  return *std::ranges::find(kNames, encoding, &Names::encoding);
-}
+const Names& names_of(Encoding encoding) { return *std::ranges::find(kNames, encoding, &Names::encoding); }
 
 }  // namespace
 
@@ -133,11 +131,16 @@ std::string_view msh18(Encoding encoding) { return names_of(encoding).msh18; }
 
 std::string_view name(Warning warning) {
   switch (warning) {
-    case Warning::kNone: return "none";
-    case Warning::kUndeclared: return "charset-undeclared";
-    case Warning::kUnknownName: return "charset-unknown-name";
-    case Warning::kContradicted: return "charset-contradicted";
-    case Warning::kInvalidBytes: return "charset-invalid-bytes";
+    case Warning::kNone:
+      return "none";
+    case Warning::kUndeclared:
+      return "charset-undeclared";
+    case Warning::kUnknownName:
+      return "charset-unknown-name";
+    case Warning::kContradicted:
+      return "charset-contradicted";
+    case Warning::kInvalidBytes:
+      return "charset-invalid-bytes";
   }
   return "unknown";
 }

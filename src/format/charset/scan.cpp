@@ -13,8 +13,8 @@ std::size_t length_gb18030(std::string_view bytes, std::size_t pos) {
   if (!between(byte_at(bytes, pos), 0x81, 0xFE) || pos + 1 >= bytes.size()) return 1;
   const unsigned second = byte_at(bytes, pos + 1);
   if (between(second, 0x40, 0xFE) && second != 0x7F) return 2;
-  const bool four = between(second, 0x30, 0x39) && pos + 3 < bytes.size() && between(byte_at(bytes, pos + 2), 0x81, 0xFE) &&
-                    between(byte_at(bytes, pos + 3), 0x30, 0x39);
+  const bool four = between(second, 0x30, 0x39) && pos + 3 < bytes.size() &&
+                    between(byte_at(bytes, pos + 2), 0x81, 0xFE) && between(byte_at(bytes, pos + 3), 0x30, 0x39);
   return four ? 4 : 1;
 }
 
@@ -52,9 +52,9 @@ struct Known {
   G0 g0;
 };
 constexpr Known kKnown[] = {
-    {"(B", G0::kAscii},        {"(J", G0::kJisRoman},   {"(H", G0::kJisRoman},   {"(I", G0::kJisKatakana},
-    {"$@", G0::kJisX0208},     {"$B", G0::kJisX0208},   {"$(@", G0::kJisX0208},  {"$(B", G0::kJisX0208},
-    {"$(D", G0::kJisX0212},
+    {"(B", G0::kAscii},       {"(J", G0::kJisRoman},  {"(H", G0::kJisRoman},
+    {"(I", G0::kJisKatakana}, {"$@", G0::kJisX0208},  {"$B", G0::kJisX0208},
+    {"$(@", G0::kJisX0208},   {"$(B", G0::kJisX0208}, {"$(D", G0::kJisX0212},
 };
 
 int hex_value(char c) {
@@ -72,8 +72,10 @@ bool ascii_safe(Encoding encoding) {
     case Encoding::kShiftJis:
     case Encoding::kGb18030:
     case Encoding::kKsx1001:
-    case Encoding::kBig5: return false;
-    default: return true;
+    case Encoding::kBig5:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -81,14 +83,22 @@ std::size_t character_length(Encoding encoding, std::string_view bytes, std::siz
   const unsigned lead = byte_at(bytes, pos);
   if (lead < 0x80) return 1;
   switch (encoding) {
-    case Encoding::kUtf8: return length_utf8(bytes, pos);
-    case Encoding::kShiftJis: return length_two(bytes, pos, is_sjis_lead(lead), is_sjis_trail);
-    case Encoding::kEucJp: return length_euc_jp(bytes, pos);
-    case Encoding::kGb18030: return length_gb18030(bytes, pos);
-    case Encoding::kKsx1001: return length_two(bytes, pos, between(lead, 0x81, 0xFE), is_uhc_trail);
-    case Encoding::kBig5: return length_two(bytes, pos, between(lead, 0x81, 0xFE), is_big5_trail);
-    case Encoding::kCns11643: return length_two(bytes, pos, is_high_trail(lead), is_high_trail);
-    default: return 1;
+    case Encoding::kUtf8:
+      return length_utf8(bytes, pos);
+    case Encoding::kShiftJis:
+      return length_two(bytes, pos, is_sjis_lead(lead), is_sjis_trail);
+    case Encoding::kEucJp:
+      return length_euc_jp(bytes, pos);
+    case Encoding::kGb18030:
+      return length_gb18030(bytes, pos);
+    case Encoding::kKsx1001:
+      return length_two(bytes, pos, between(lead, 0x81, 0xFE), is_uhc_trail);
+    case Encoding::kBig5:
+      return length_two(bytes, pos, between(lead, 0x81, 0xFE), is_big5_trail);
+    case Encoding::kCns11643:
+      return length_two(bytes, pos, is_high_trail(lead), is_high_trail);
+    default:
+      return 1;
   }
 }
 
@@ -125,7 +135,8 @@ Designation any_designation_at(std::string_view bytes, std::size_t pos, char hl7
   return hl7_escape != 0 && bytes[pos] == hl7_escape ? hl7_designation_at(bytes, pos, hl7_escape) : Designation{};
 }
 
-// From behind a designation to the next one, or to where a control character or (in katakana) a byte of no katakana ends the shift.
+// From behind a designation to the next one, or to where a control character or (in katakana) a byte of no katakana
+// ends the shift.
 std::size_t skip_shifted(std::string_view bytes, std::size_t pos, G0 g0, char hl7_escape) {
   const bool katakana = g0 == G0::kJisKatakana;
   while (pos < bytes.size()) {

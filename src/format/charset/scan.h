@@ -1,6 +1,6 @@
-// Finds delimiter bytes that are characters of their own, passing over those inside multi-byte characters: in ISO-2022-JP the
-// second byte of 糖 is '|', in Shift_JIS that of ソ is '\'. Splitting is done on the received bytes with this; text is decoded
-// later, so every view and offset points into what was received.
+// Finds delimiter bytes that are characters of their own, passing over those inside multi-byte characters: in
+// ISO-2022-JP the second byte of 糖 is '|', in Shift_JIS that of ソ is '\'. Splitting is done on the received bytes
+// with this; text is decoded later, so every view and offset points into what was received.
 //
 //   charset::Scanner scanner(Encoding::kShiftJis, bytes, escape);
 //   while (scanner.next(delimiters)) use(scanner.position());
@@ -34,16 +34,18 @@ class ByteSet {
   std::array<std::uint64_t, 4> words_{};
 };
 
-// The length in bytes of the character at `pos`, in an encoding without shift states; 1 for an invalid lead byte. pos < size.
+// The length in bytes of the character at `pos`, in an encoding without shift states; 1 for an invalid lead byte. pos <
+// size.
 std::size_t character_length(Encoding encoding, std::string_view bytes, std::size_t pos);
 
-// For an encoding that is not ascii_safe: the end of the run of multi-byte characters that begins at `pos`, or of the shifted text
-// that a designation there begins; what follows is in single-byte state. `pos` itself when nothing of the kind begins there.
-// In ISO-2022-JP the HL7 switches \Cxxyy\ and \Mxxyyzz\ count as their ISO 2022 escapes, when `hl7_escape` is not NUL.
+// For an encoding that is not ascii_safe: the end of the run of multi-byte characters that begins at `pos`, or of the
+// shifted text that a designation there begins; what follows is in single-byte state. `pos` itself when nothing of the
+// kind begins there. In ISO-2022-JP the HL7 switches \Cxxyy\ and \Mxxyyzz\ count as their ISO 2022 escapes, when
+// `hl7_escape` is not NUL.
 std::size_t skip_multibyte(Encoding encoding, std::string_view bytes, std::size_t pos, char hl7_escape);
 
-// Walks over `bytes` once. The text starts in single-byte state, as HL7 demands of every delimiter (v2.5.1 section 2.7.2); a C0
-// control such as CR returns to it.
+// Walks over `bytes` once. The text starts in single-byte state, as HL7 demands of every delimiter (v2.5.1
+// section 2.7.2); a C0 control such as CR returns to it.
 class Scanner {
  public:
   Scanner(Encoding encoding, std::string_view bytes, char hl7_escape, std::size_t begin = 0)

@@ -9,15 +9,15 @@ namespace minato::charset {
 
 inline constexpr char32_t kReplacement = 0xFFFD;
 
-// Reads the character at `pos` and moves past it. On an invalid sequence: kReplacement, past its longest valid beginning
-// (at least one byte), and `ok` becomes false.
+// Reads the character at `pos` and moves past it. On an invalid sequence: kReplacement, past its longest valid
+// beginning (at least one byte), and `ok` becomes false.
 char32_t next_utf8(std::string_view text, std::size_t& pos, bool& ok);
 void append_utf8(char32_t c, std::string& out);
 
 struct Utf8Count {
-  std::size_t invalid = 0;   // sequences
-  std::size_t two = 0;       // valid characters of two bytes
-  std::size_t longer = 0;    // valid characters of three or four
+  std::size_t invalid = 0;  // sequences
+  std::size_t two = 0;      // valid characters of two bytes
+  std::size_t longer = 0;   // valid characters of three or four
 };
 Utf8Count count_utf8(std::string_view bytes);
 bool valid_utf8(std::string_view bytes);

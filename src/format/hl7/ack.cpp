@@ -158,8 +158,9 @@ class AckWriter {
   void location(const Location& where, char separator) {
     if (!is_segment_id(where.segment_id)) return;
     out_ += where.segment_id;
-    const std::array parts{where.segment_occurrence, where.field, where.component == 0 ? 0 : std::max(where.repetition, 1u),
-                           where.component, where.subcomponent};
+    const std::array parts{where.segment_occurrence, where.field,
+                           where.component == 0 ? 0 : std::max(where.repetition, 1u), where.component,
+                           where.subcomponent};
     std::size_t depth = parts.size();
     while (depth > 1 && parts[depth - 1] == 0) --depth;
     for (std::size_t i = 0; i < depth; ++i) {
@@ -194,9 +195,11 @@ class AckWriter {
   static std::string_view severity(Severity severity) {
     return severity == Severity::kError ? "E" : severity == Severity::kWarning ? "W" : "I";
   }
-  // Only an id of the standard's form is written: anything else could be patient data that stood where a segment ought to.
+  // Only an id of the standard's form is written: anything else could be patient data that stood where a segment ought
+  // to.
   static bool is_segment_id(std::string_view id) {
-    return id.size() == 3 && std::ranges::all_of(id, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
+    return id.size() == 3 &&
+           std::ranges::all_of(id, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
   }
   std::string text(std::string_view utf8) const { return encode_text_lossy(utf8, {d_, text_encoding(header_)}); }
 

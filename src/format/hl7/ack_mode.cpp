@@ -23,10 +23,14 @@ AckPlan ack_plan(const Header& header) {
 
 bool wanted(AckCondition condition, Outcome outcome) {
   switch (condition) {
-    case AckCondition::kAlways: return true;
-    case AckCondition::kNever: return false;
-    case AckCondition::kError: return outcome == Outcome::kError;
-    case AckCondition::kSuccess: return outcome == Outcome::kSuccess;
+    case AckCondition::kAlways:
+      return true;
+    case AckCondition::kNever:
+      return false;
+    case AckCondition::kError:
+      return outcome == Outcome::kError;
+    case AckCondition::kSuccess:
+      return outcome == Outcome::kSuccess;
   }
   return true;
 }

@@ -1,4 +1,5 @@
-// Who is owed which answer, and when: original and enhanced acknowledgement mode (HL7 v2.5.1 section 2.9, tables 0155 and 0211).
+// Who is owed which answer, and when: original and enhanced acknowledgement mode (HL7 v2.5.1 section 2.9, tables 0155
+// and 0211).
 //
 //   AckPlan plan = ack_plan(header);
 //   if (plan.mode == AckMode::kOriginal) …answer AA/AE/AR…
@@ -24,8 +25,8 @@ struct AckPlan {
   bool operator==(const AckPlan&) const = default;
 };
 
-// Original when MSH-15 and MSH-16 are both empty (or null), which equals NE/AL. Enhanced else; the empty one of the two is then NE.
-// A value that table 0155 has not counts as AL: silence is kept only where the sender asked for it.
+// Original when MSH-15 and MSH-16 are both empty (or null), which equals NE/AL. Enhanced else; the empty one of the two
+// is then NE. A value that table 0155 has not counts as AL: silence is kept only where the sender asked for it.
 AckPlan ack_plan(const Header& header);
 bool wanted(AckCondition condition, Outcome outcome);
 

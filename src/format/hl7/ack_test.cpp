@@ -73,7 +73,13 @@ TEST(Ack, GivesEachErrorItsErrFromV25On) {
   ErrorEntry warning = error_entry(Fault::kUndecodable);
   warning.severity = Severity::kWarning;
   warning.user_message.clear();
-  Location deep{.segment_id = "OBX", .segment_occurrence = 3, .field = 5, .repetition = 2, .component = 1, .subcomponent = 4, .offset = 9};
+  Location deep{.segment_id = "OBX",
+                .segment_occurrence = 3,
+                .field = 5,
+                .repetition = 2,
+                .component = 1,
+                .subcomponent = 4,
+                .offset = 9};
   EXPECT_EQ(build_ack(header, request(AckCode::kAE, {error_entry(Fault::kBadValue, deep), warning})),
             "MSH|^~\\&|R|C|S|H|20261124140607+0900||ACK^R01^ACK|A7|P|2.5.1\r"
             "MSA|AE|M1\r"
@@ -111,18 +117,21 @@ TEST(Ack, TextsAreEscapedAndInTheSendersCharacterSetWhenItIsToBeTrusted) {
   const Message read = Message::parse(honest).value();
   EXPECT_EQ(read.get("ERR-8"), "必須|項目^がない");
   EXPECT_EQ(read.encoding(), charset::Encoding::kIso2022Jp);
-  const std::string liar = msh + "~ISO IR87\rPID|" + charset::encode(charset::Encoding::kShiftJis, "山本太郎です").value() + "\r";
+  const std::string liar =
+      msh + "~ISO IR87\rPID|" + charset::encode(charset::Encoding::kShiftJis, "山本太郎です").value() + "\r";
   EXPECT_TRUE(charset::plain_ascii(build_ack(header_of(liar), request(AckCode::kAE, {error}))));
 }
 
 TEST(Ack, NeverCarriesTextThatStoodWhereASegmentIdBelongs) {
   const Location where{.segment_id = "Smith John", .field = 3, .offset = 0};
   const Header header = header_of("MSH|^~\\&|S|H|R|C|2026||ADT^A01|M1|P|2.5\r");
-  EXPECT_EQ(build_ack(header, request(AckCode::kAE, {error_entry(Fault::kBadValue, where)})).find("Smith"), std::string::npos);
+  EXPECT_EQ(build_ack(header, request(AckCode::kAE, {error_entry(Fault::kBadValue, where)})).find("Smith"),
+            std::string::npos);
 }
 
 TEST(Ack, EveryAnswerIsReadableByOurOwnParserWithTheRightControlId) {
-  for (const std::string_view version : {"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "9.9", ""}) {
+  for (const std::string_view version :
+       {"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "9.9", ""}) {
     const Header header = header_of("MSH|^~\\&|S|H|R|C|2026||ADT^A01^ADT_A01|ID 7|P|" + std::string(version) + "\r");
     const std::string bytes = build_ack(header, request(AckCode::kAE, {at_msh(Fault::kUnsupportedVersion, 12, 1)}));
     const Message read = Message::parse(bytes).value();
@@ -163,7 +172,8 @@ TEST(Acknowledgement, OneThatSaysNothingClearIsNoSuccess) {
 // --- mode
 
 AckPlan plan_of(std::string_view msh15, std::string_view msh16) {
-  const std::string bytes = "MSH|^~\\&|S|H|R|C|2026||ADT^A01|M1|P|2.5|||" + std::string(msh15) + "|" + std::string(msh16) + "\r";
+  const std::string bytes =
+      "MSH|^~\\&|S|H|R|C|2026||ADT^A01|M1|P|2.5|||" + std::string(msh15) + "|" + std::string(msh16) + "\r";
   return ack_plan(header_of(bytes));
 }
 
@@ -200,18 +210,22 @@ TEST(AckMode, SilenceIsKeptOnlyWhereItWasAskedFor) {
 // --- tables
 
 TEST(Tables, KnowTypesEventsAndVersionsOfAllOfV2) {
-  for (const std::string_view type : {"ADT", "ACK", "ORU", "ORM", "OMI", "MDM", "RSP", "VXU", "PPR", "UDM", "BAR", "EHC"}) {
+  for (const std::string_view type :
+       {"ADT", "ACK", "ORU", "ORM", "OMI", "MDM", "RSP", "VXU", "PPR", "UDM", "BAR", "EHC"}) {
     EXPECT_TRUE(known_message_type(type)) << type;
   }
   for (const std::string_view type : {"ZZZ", "", "adt", "ADTX", "AD"}) EXPECT_FALSE(known_message_type(type)) << type;
-  for (const std::string_view event : {"A01", "A40", "A62", "R01", "O23", "T02", "S26", "Q22", "K23", "PC1", "PCL", "P12", "V04"}) {
+  for (const std::string_view event :
+       {"A01", "A40", "A62", "R01", "O23", "T02", "S26", "Q22", "K23", "PC1", "PCL", "P12", "V04"}) {
     EXPECT_TRUE(known_trigger_event(event)) << event;
   }
   for (const std::string_view event : {"A00", "A56", "A99", "Z99", "ZD1", "", "A1", "A001", "a01", "PCZ", "X01"}) {
     EXPECT_FALSE(known_trigger_event(event)) << event;
   }
-  for (const std::string_view version : {"2.0", "2.1", "2.3.1", "2.5", "2.5.1", "2.8.2", "2.9"}) EXPECT_TRUE(known_version(version));
-  for (const std::string_view version : {"1.0", "9.9", "", "2", "2.10", "3.0", "2.5.2"}) EXPECT_FALSE(known_version(version)) << version;
+  for (const std::string_view version : {"2.0", "2.1", "2.3.1", "2.5", "2.5.1", "2.8.2", "2.9"})
+    EXPECT_TRUE(known_version(version));
+  for (const std::string_view version : {"1.0", "9.9", "", "2", "2.10", "3.0", "2.5.2"})
+    EXPECT_FALSE(known_version(version)) << version;
   for (const std::string_view id : {"P", "T", "D", "p", "t", "d"}) EXPECT_TRUE(known_processing_id(id));
   for (const std::string_view id : {"0", "", "PP", "X"}) EXPECT_FALSE(known_processing_id(id));
 }
@@ -226,10 +240,10 @@ TEST(Tables, VersionsCompare) {
   EXPECT_EQ(version_rank(""), 0u);
 }
 
-std::optional<HeaderFault> fault_of(std::string_view type, std::string_view id, std::string_view processing, std::string_view version,
-                                    const HeaderRules& rules = {}) {
-  const std::string bytes = "MSH|^~\\&|S|H|R|C|2026||" + std::string(type) + "|" + std::string(id) + "|" + std::string(processing) +
-                            "|" + std::string(version) + "\r";
+std::optional<HeaderFault> fault_of(std::string_view type, std::string_view id, std::string_view processing,
+                                    std::string_view version, const HeaderRules& rules = {}) {
+  const std::string bytes = "MSH|^~\\&|S|H|R|C|2026||" + std::string(type) + "|" + std::string(id) + "|" +
+                            std::string(processing) + "|" + std::string(version) + "\r";
   return check_header(header_of(bytes), rules);
 }
 

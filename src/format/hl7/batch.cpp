@@ -88,12 +88,23 @@ class Splitter {
     const std::string_view line = bytes_.substr(begin, lines.end() - begin);
     close_message(begin);
     switch (kind) {
-      case Line::kMsh: open_message(begin); break;
-      case Line::kFhs: open_file(line); break;
-      case Line::kBhs: open_batch(line); break;
-      case Line::kBts: close_batch(line); break;
-      case Line::kFts: close_file(line); break;
-      case Line::kOther: break;
+      case Line::kMsh:
+        open_message(begin);
+        break;
+      case Line::kFhs:
+        open_file(line);
+        break;
+      case Line::kBhs:
+        open_batch(line);
+        break;
+      case Line::kBts:
+        close_batch(line);
+        break;
+      case Line::kFts:
+        close_file(line);
+        break;
+      case Line::kOther:
+        break;
     }
   }
 
@@ -180,13 +191,20 @@ class Splitter {
 
 std::string_view name(BatchProblem problem) {
   switch (problem) {
-    case BatchProblem::kNoMessages: return "no-messages";
-    case BatchProblem::kMessageCountDiffers: return "message-count-differs";
-    case BatchProblem::kBatchCountDiffers: return "batch-count-differs";
-    case BatchProblem::kTrailerMissing: return "trailer-missing";
-    case BatchProblem::kHeaderMissing: return "header-missing";
-    case BatchProblem::kStrayContent: return "stray-content";
-    case BatchProblem::kTooManyMessages: return "too-many-messages";
+    case BatchProblem::kNoMessages:
+      return "no-messages";
+    case BatchProblem::kMessageCountDiffers:
+      return "message-count-differs";
+    case BatchProblem::kBatchCountDiffers:
+      return "batch-count-differs";
+    case BatchProblem::kTrailerMissing:
+      return "trailer-missing";
+    case BatchProblem::kHeaderMissing:
+      return "header-missing";
+    case BatchProblem::kStrayContent:
+      return "stray-content";
+    case BatchProblem::kTooManyMessages:
+      return "too-many-messages";
   }
   return "unknown";
 }

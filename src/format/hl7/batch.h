@@ -1,4 +1,5 @@
-// Several messages in one frame or file: the batch protocol (HL7 v2.5.1 section 2.10.3) and its informal form, one MSH after another.
+// Several messages in one frame or file: the batch protocol (HL7 v2.5.1 section 2.10.3) and its informal form, one MSH
+// after another.
 //
 //   [FHS] { [BHS] { MSH … } [BTS] } [FTS]
 //
@@ -34,14 +35,14 @@ std::string_view name(BatchProblem problem);
 // Views point into the bytes; a message's view ends before the next MSH or batch segment, with its last terminator.
 struct Batch {
   BatchKind kind = BatchKind::kSingle;
-  std::string_view file_header;               // FHS, without its terminator; empty: none
+  std::string_view file_header;                 // FHS, without its terminator; empty: none
   std::vector<std::string_view> batch_headers;  // each BHS
   std::vector<std::string_view> messages;
-  std::vector<BatchProblem> problems;         // each at most once
+  std::vector<BatchProblem> problems;  // each at most once
 };
 
-// Never fails: what cannot be understood is in `problems`, and bytes before any segment are left to the parser. Works on the bytes:
-// segment starts are unambiguous in every encoding that MLLP carries.
+// Never fails: what cannot be understood is in `problems`, and bytes before any segment are left to the parser. Works
+// on the bytes: segment starts are unambiguous in every encoding that MLLP carries.
 Batch split_batch(std::string_view bytes);
 
 }  // namespace minato::hl7

@@ -1,9 +1,9 @@
 // Writing a new message.
 //
 //   MessageBuilder builder({.encoding = charset::Encoding::kIso2022Jp});
-//   builder.segment("MSH").field(3, "HIS").components(9, {"ADT", "A01", "ADT_A01"}).field(10, id).field(11, "P").field(12, "2.5");
-//   builder.segment("PID").components(5, {"山本", "太郎", "", "", "", "", "L", "I"}).repeat({"ヤマモト", "タロウ", …});
-//   Result<std::string> bytes = builder.build();
+//   builder.segment("MSH").field(3, "HIS").components(9, {"ADT", "A01", "ADT_A01"}).field(10, id).field(11,
+//   "P").field(12, "2.5"); builder.segment("PID").components(5, {"山本", "太郎", "", "", "", "", "L",
+//   "I"}).repeat({"ヤマモト", "タロウ", …}); Result<std::string> bytes = builder.build();
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,9 @@
 
 namespace minato::hl7 {
 
-// Fields of a segment may be given in any order and are written in theirs. The first fault is kept and returned by build().
-// MSH-1 and MSH-2 are written from the delimiters; MSH-18 from the encoding unless it is given (MSH-20 for ISO-2022-JP too).
+// Fields of a segment may be given in any order and are written in theirs. The first fault is kept and returned by
+// build(). MSH-1 and MSH-2 are written from the delimiters; MSH-18 from the encoding unless it is given (MSH-20 for
+// ISO-2022-JP too).
 class MessageBuilder {
  public:
   struct Options {

@@ -44,8 +44,8 @@ bool in_folder(const fs::path& path, std::string_view folder) {
 
 bool is_message_file(const fs::path& path) {
   const std::string extension = path.extension().string();
-  return extension != ".csv" && extension != ".json" && !in_folder(path, "malformed_fuzz_nhapi") && !in_folder(path, "mllp_streams") &&
-         path.filename() != "empty.hl7";
+  return extension != ".csv" && extension != ".json" && !in_folder(path, "malformed_fuzz_nhapi") &&
+         !in_folder(path, "mllp_streams") && path.filename() != "empty.hl7";
 }
 
 std::vector<fs::path> message_files() {
@@ -127,7 +127,9 @@ TEST_F(Corpus, EverySegmentHasAProperId) {
       const Message message = Message::view(one).value();
       for (const Segment& segment : message.segments()) {
         const std::string_view id = segment.id();
-        const bool proper = id.size() == 3 && std::ranges::all_of(id, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
+        const bool proper = id.size() == 3 && std::ranges::all_of(id, [](char c) {
+                              return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+                            });
         if (!proper) ++odd;
         if (!proper) std::cout << path.filename() << ": a segment id of " << id.size() << " bytes\n";
       }
@@ -158,7 +160,8 @@ TEST_F(Corpus, NoFileInAKnownEncodingHasAnUndecodableText) {
       const Message message = Message::view(one).value();
       EXPECT_NE(message.charset().warning, charset::Warning::kInvalidBytes) << path;
       if (message.charset().warning != charset::Warning::kNone) {
-        std::cout << path.filename() << ": " << charset::name(message.charset().warning) << " " << charset::name(message.encoding()) << "\n";
+        std::cout << path.filename() << ": " << charset::name(message.charset().warning) << " "
+                  << charset::name(message.encoding()) << "\n";
       }
     }
   }
@@ -206,7 +209,8 @@ TEST_F(Corpus, EveryDerivedEncodingReadsAsItsExpectedText) {
       ASSERT_EQ(actual.segment_at(i).field_count(), expected.segment_at(i).field_count()) << entry.path();
       for (std::size_t n = 1; n <= actual.segment_at(i).field_count(); ++n) {
         if (i == 0 && n == 18) continue;  // the declaration is what was changed
-        EXPECT_EQ(actual.segment_at(i).field(n).text(), expected.segment_at(i).field(n).raw()) << entry.path() << " " << i << "-" << n;
+        EXPECT_EQ(actual.segment_at(i).field(n).text(), expected.segment_at(i).field(n).raw())
+            << entry.path() << " " << i << "-" << n;
       }
     }
     const std::string file = entry.path().filename().string();
@@ -278,7 +282,8 @@ TEST_F(Corpus, MllpStreamsAreFramedAsExpected) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, bytes.size()}) {
       mllp::Framer framer;
       std::vector<mllp::Event> events;
-      for (std::size_t pos = 0; pos < bytes.size(); pos += piece) framer.feed(std::string_view(bytes).substr(pos, piece), events);
+      for (std::size_t pos = 0; pos < bytes.size(); pos += piece)
+        framer.feed(std::string_view(bytes).substr(pos, piece), events);
       framer.close(events);
       EXPECT_EQ(control_ids(events), expected) << file;
     }

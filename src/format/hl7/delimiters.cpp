@@ -52,7 +52,8 @@ std::string Delimiters::encoding_characters() const {
 Result<Delimiters> parse_delimiters(char msh1, std::string_view msh2) {
   if (!usable(msh1)) return fail(Errc::kRefused, "MSH-1 cannot be a field separator");
   if (msh2.empty() || msh2.size() > 5) return fail(Errc::kRefused, "MSH-2 must be one to five characters");
-  if (!std::ranges::all_of(msh2, usable)) return fail(Errc::kRefused, "MSH-2 holds a character that cannot be a delimiter");
+  if (!std::ranges::all_of(msh2, usable))
+    return fail(Errc::kRefused, "MSH-2 holds a character that cannot be a delimiter");
   Delimiters found;
   if (msh2.size() < 4) {
     found = short_form(msh2);

@@ -23,8 +23,8 @@ struct Delimiters {
 };
 
 // Reads MSH-1 and MSH-2. kRefused: a delimiter is a letter, digit, blank or control, not ASCII, or there twice.
-// As in the field, MSH-2 may be shorter than four: a usual character keeps its usual role ("^~&" has no escape), others count by
-// place; and a doubled escape ("^~\\&") is one.
+// As in the field, MSH-2 may be shorter than four: a usual character keeps its usual role ("^~&" has no escape), others
+// count by place; and a doubled escape ("^~\\&") is one.
 Result<Delimiters> parse_delimiters(char msh1, std::string_view msh2);
 
 }  // namespace minato::hl7

@@ -23,11 +23,25 @@ struct Replacement {
   char escape;
 };
 
+// Whether a delimiter behind `bytes` would be one: not behind half a character, or text that does not shift back to
+// ASCII.
+bool takes_delimiter(std::string_view bytes, char delimiter, const Replacement& what) {
+  if (charset::ascii_safe(what.encoding)) return true;
+  const std::string probe = std::string(bytes) + delimiter;
+  charset::Scanner scanner(what.encoding, probe, what.escape);
+  const charset::ByteSet ends{delimiter};
+  while (scanner.next(ends)) {
+    if (scanner.position() == bytes.size()) return true;
+  }
+  return false;
+}
+
 // `bytes` with the part that the steps lead to replaced; missing parts before it become delimiters.
-void replace(std::string_view bytes, const Replacement& what, std::string& out) {
+// False: what stands before them is cut off within a character, so they would be taken for text.
+bool replace(std::string_view bytes, const Replacement& what, std::string& out) {
   if (what.steps.empty()) {
     out += what.value;
-    return;
+    return true;
   }
   const Step step = what.steps.front();
   Replacement deeper = what;
@@ -44,13 +58,15 @@ void replace(std::string_view bytes, const Replacement& what, std::string& out) 
     more = scanner.next(ends);
   }
   if (n < step.index) {
+    if (!takes_delimiter(bytes, step.delimiter, what)) return false;
     out += bytes;
     out.append(step.index - n, step.delimiter);
     return replace({}, deeper, out);
   }
   out += bytes.substr(0, begin);
-  replace(bytes.substr(begin, scanner.position() - begin), deeper, out);
+  if (!replace(bytes.substr(begin, scanner.position() - begin), deeper, out)) return false;
   out += bytes.substr(scanner.position());
+  return true;
 }
 
 bool declares_delimiters(std::string_view id) { return id == "MSH" || id == "FHS" || id == "BHS"; }
@@ -64,9 +80,11 @@ Status check_numbers(const Path& path) {
   return {};
 }
 
-// A step below a field needs its delimiter, unless it is the first part, which is the whole where there is no such delimiter.
+// A step below a field needs its delimiter, unless it is the first part, which is the whole where there is no such
+// delimiter.
 Result<Step> step_to(char delimiter, std::size_t number) {
-  if (delimiter == 0 && number > 1) return fail(Errc::kRefused, "MSH-2 of this message has no delimiter for that depth");
+  if (delimiter == 0 && number > 1)
+    return fail(Errc::kRefused, "MSH-2 of this message has no delimiter for that depth");
   return Step{delimiter, number - 1};
 }
 
@@ -83,10 +101,10 @@ MessageEditor::MessageEditor(const Message& message) : message_(message) {
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const bool last = i + 1 == segments.size();
     const std::string_view content = segments[i].raw();
-    const std::size_t end =
-        last ? bytes.size() : static_cast<std::size_t>(segments[i + 1].raw().data() - bytes.data());
+    const std::size_t end = last ? bytes.size() : static_cast<std::size_t>(segments[i + 1].raw().data() - bytes.data());
     const std::size_t content_end = begin + content.size();
-    pieces_.push_back({.content = content, .changed = {}, .ending = std::string(bytes.substr(content_end, end - content_end))});
+    pieces_.push_back(
+        {.content = content, .changed = {}, .ending = std::string(bytes.substr(content_end, end - content_end))});
     begin = end;
   }
 }
@@ -100,7 +118,8 @@ MessageEditor::Piece* MessageEditor::find(std::string_view id, std::size_t n) {
   return nullptr;
 }
 
-Result<std::string> MessageEditor::with(const Piece& piece, const Path& path, std::string_view value, Depth depth) const {
+Result<std::string> MessageEditor::with(const Piece& piece, const Path& path, std::string_view value,
+                                        Depth depth) const {
   const Delimiters& d = message_.delimiters();
   const bool shifted = declares_delimiters(path.segment_id());
   if (shifted && path.field() <= 2) return fail(Errc::kRefused, "the delimiters of a message cannot be edited");
@@ -120,8 +139,9 @@ Result<std::string> MessageEditor::with(const Piece& piece, const Path& path, st
     }
   }
   std::string out;
-  replace(piece.bytes(), {std::span(steps).first(count), value, message_.encoding(), d.escape}, out);
-  return out;
+  const Replacement replacement{std::span(steps).first(count), value, message_.encoding(), d.escape};
+  if (replace(piece.bytes(), replacement, out)) return out;
+  return fail(Errc::kRefused, "the text before it ends within a character or a shift, so nothing can be put behind it");
 }
 
 Status MessageEditor::apply(const Path& path, std::string_view value, Depth depth) {
@@ -140,7 +160,9 @@ Status MessageEditor::set(const Path& path, std::string_view utf8) {
   return apply(path, value, Depth::kAsPathSays);
 }
 
-Status MessageEditor::set_raw(const Path& path, std::string_view bytes) { return apply(path, bytes, Depth::kAsPathSays); }
+Status MessageEditor::set_raw(const Path& path, std::string_view bytes) {
+  return apply(path, bytes, Depth::kAsPathSays);
+}
 
 Status MessageEditor::set_field_raw(const Path& path, std::string_view bytes) {
   return apply(path, bytes, Depth::kWholeField);
@@ -149,8 +171,10 @@ Status MessageEditor::set_field_raw(const Path& path, std::string_view bytes) {
 Status MessageEditor::insert_segment_after(std::size_t index, std::string_view raw) {
   if (index >= pieces_.size()) return fail(Errc::kNotFound, "no such segment");
   if (has_line_end(raw)) return fail(Errc::kRefused, "a segment cannot hold a line end");
-  if (!segment_starts_at(raw, 0, message_.delimiters().field)) return fail(Errc::kRefused, "a segment begins with its id");
-  Piece added{.content = {}, .changed = std::string(raw), .ending = std::string(message_.terminator()), .is_changed = true};
+  if (!segment_starts_at(raw, 0, message_.delimiters().field))
+    return fail(Errc::kRefused, "a segment begins with its id");
+  Piece added{
+      .content = {}, .changed = std::string(raw), .ending = std::string(message_.terminator()), .is_changed = true};
   // The last segment may have stood without its end: it gets one, and the new one is last now.
   if (!has_line_end(pieces_[index].ending)) pieces_[index].ending = message_.terminator();
   pieces_.insert(pieces_.begin() + static_cast<std::ptrdiff_t>(index) + 1, std::move(added));

@@ -17,15 +17,16 @@
 
 namespace minato::hl7 {
 
-// Holds views into the message's bytes: it must outlive the editor. Changes apply in the order of the calls, each to the result of
-// those before it. A failed call changes nothing.
+// Holds views into the message's bytes: it must outlive the editor. Changes apply in the order of the calls, each to
+// the result of those before it. A failed call changes nothing.
 class MessageEditor {
  public:
   explicit MessageEditor(const Message& message);
 
-  // Writes the text, encoded and escaped for this message. What is missing up to there (repetitions, components) is filled with
-  // delimiters. kNotFound: no such segment. kRefused: MSH-1 or MSH-2, or text that the character set or delimiters cannot carry.
-  // kTooLarge: a field, repetition or component number over its limit.
+  // Writes the text, encoded and escaped for this message. What is missing up to there (repetitions, components) is
+  // filled with delimiters. kNotFound: no such segment. kRefused: MSH-1 or MSH-2, text that the character set or
+  // delimiters cannot carry, or a place behind text that is cut off within a character. kTooLarge: a field, repetition
+  // or component number over its limit.
   Status set(const Path& path, std::string_view utf8);
   // As set, with bytes that are already encoded and escaped; they may hold delimiters and so structure.
   Status set_raw(const Path& path, std::string_view bytes);
@@ -42,7 +43,7 @@ class MessageEditor {
   struct Piece {
     std::string_view content;  // of the message, without its terminator; unused when changed
     std::string changed;
-    std::string ending;        // terminator, blank lines behind it, a trailing FS
+    std::string ending;  // terminator, blank lines behind it, a trailing FS
     bool is_changed = false;
     std::string_view bytes() const { return is_changed ? std::string_view(changed) : content; }
   };

@@ -91,6 +91,17 @@ TEST(MessageEditor, WhatItCannotDoItRefusesAndChangesNothing) {
   EXPECT_EQ(bare.build(), "MSH|^|a\rPID|1||x^y\r");
 }
 
+TEST(MessageEditor, PutsNothingBehindTextThatDoesNotShiftBack) {
+  const Message message =
+      Message::parse("MSH|^~\\&|a||||||ADT^A01|1|P|2.5||||||~ISO IR87\rPID|1|\x1B$B;3K\\\rPV1|1\r").value();
+  MessageEditor editor(message);
+  EXPECT_EQ(editor.set("PID-4", "x").error().code, Errc::kRefused);
+  EXPECT_EQ(editor.set("PID-2.2", "x").error().code, Errc::kRefused);
+  EXPECT_EQ(editor.build(), message.bytes());
+  EXPECT_TRUE(editor.set("PID-2", "x"));
+  EXPECT_TRUE(editor.set("PID-4", "y"));
+}
+
 TEST(MessageEditor, LineBreaksInATextDoNotEndItsSegment) {
   const Message message = Message::parse(std::string(kBytes)).value();
   MessageEditor editor(message);
@@ -101,8 +112,8 @@ TEST(MessageEditor, LineBreaksInATextDoNotEndItsSegment) {
 }
 
 TEST(MessageEditor, WorksOnTheBytesOfEveryJapaneseEncoding) {
-  for (const charset::Encoding encoding :
-       {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis, charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
+  for (const charset::Encoding encoding : {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis,
+                                           charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
     const std::string bytes =
         charset::encode(encoding, "MSH|^~\\&|a||||||ADT^A01|1|P|2.5||||||" + std::string(charset::msh18(encoding)) +
                                       "\rPID|1||糖尿病~表^能力&ソ|山本^京子と骨折\rNTE|1||ソ表\r")
@@ -128,7 +139,8 @@ TEST(MessageEditor, WorksOnTheBytesOfEveryJapaneseEncoding) {
 
 // Whatever is written anywhere is read back there, and everything else stays.
 RC_GTEST_PROP(MessageEditorProperty, WhatIsSetIsReadBackAndNothingElseMoves, ()) {
-  const auto text = *rc::gen::container<std::string>(rc::gen::element<char>('a', '|', '^', '~', '\\', '&', '\n', 'X', ' ', '.'));
+  const auto text =
+      *rc::gen::container<std::string>(rc::gen::element<char>('a', '|', '^', '~', '\\', '&', '\n', 'X', ' ', '.'));
   const auto field = *rc::gen::inRange(1, 12);
   const auto repetition = *rc::gen::inRange(1, 4);
   const auto component = *rc::gen::inRange(1, 5);
@@ -144,18 +156,27 @@ RC_GTEST_PROP(MessageEditorProperty, WhatIsSetIsReadBackAndNothingElseMoves, ())
   RC_ASSERT(after.segment_count() == 3u);
   RC_ASSERT(after.segment("PV1").raw() == message.segment("PV1").raw());
   for (std::size_t n = 1; n <= 5; ++n) {
-    if (static_cast<int>(n) != field) RC_ASSERT(after.segment("PID").field(n).raw() == message.segment("PID").field(n).raw());
+    if (static_cast<int>(n) != field)
+      RC_ASSERT(after.segment("PID").field(n).raw() == message.segment("PID").field(n).raw());
   }
 }
 
 // --- builder
 
 TEST(MessageBuilder, WritesWhatTheParserReads) {
-  for (const charset::Encoding encoding :
-       {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis, charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
+  for (const charset::Encoding encoding : {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis,
+                                           charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
     MessageBuilder builder({.delimiters = {}, .encoding = encoding});
-    builder.segment("MSH").field(3, "HIS").components(9, {"ADT", "A01", "ADT_A01"}).field(10, "7").field(11, "P").field(12, "2.5");
-    builder.segment("PID").components(5, {"山本", "京子", "", "", "", "", "L", "I", ""}).repeat({"ヤマモト", "キョウコ"}).field(3, "a|b^c");
+    builder.segment("MSH")
+        .field(3, "HIS")
+        .components(9, {"ADT", "A01", "ADT_A01"})
+        .field(10, "7")
+        .field(11, "P")
+        .field(12, "2.5");
+    builder.segment("PID")
+        .components(5, {"山本", "京子", "", "", "", "", "L", "I", ""})
+        .repeat({"ヤマモト", "キョウコ"})
+        .field(3, "a|b^c");
     builder.segment("NTE").raw(3, "x^y").field(2, "");
     const std::string bytes = builder.build().value();
     const Message message = Message::view(bytes).value();
@@ -172,7 +193,9 @@ TEST(MessageBuilder, WritesWhatTheParserReads) {
 }
 
 TEST(MessageBuilder, WritesTheExactBytes) {
-  MessageBuilder builder({.delimiters = {.component = '%', .repetition = '*'}, .encoding = charset::Encoding::kAscii, .terminator = "\r\n"});
+  MessageBuilder builder({.delimiters = {.component = '%', .repetition = '*'},
+                          .encoding = charset::Encoding::kAscii,
+                          .terminator = "\r\n"});
   builder.segment("MSH").field(12, "2.5").components(9, {"ADT", "A01"});
   builder.segment("PID").field(1, "%*");
   EXPECT_EQ(builder.build().value(), "MSH|%*\\&|||||||ADT%A01|||2.5\r\nPID|\\S\\\\R\\\r\n");
@@ -186,7 +209,8 @@ TEST(MessageBuilder, KeepsItsFirstFault) {
   EXPECT_FALSE(MessageBuilder().segment("MSH").repeat({"x"}).build());
   EXPECT_FALSE(MessageBuilder().segment("MSH").segment("pid").build());
   EXPECT_FALSE(MessageBuilder().segment("MSH").raw(3, "a\rb").build());
-  EXPECT_FALSE(MessageBuilder({.delimiters = {}, .encoding = charset::Encoding::kAscii}).segment("MSH").field(3, "漢").build());
+  EXPECT_FALSE(
+      MessageBuilder({.delimiters = {}, .encoding = charset::Encoding::kAscii}).segment("MSH").field(3, "漢").build());
 }
 
 // --- batches

@@ -52,8 +52,8 @@ bool append_layout(std::string_view command, std::string& out) {
   } else if (verb == "sk" || verb == "SK") {
     out.append(count, ' ');
   } else {
-    return verb == "in" || verb == "ti" || verb == "fi" || verb == "nf" || verb == "IN" || verb == "TI" || verb == "FI" ||
-           verb == "NF";
+    return verb == "in" || verb == "ti" || verb == "fi" || verb == "nf" || verb == "IN" || verb == "TI" ||
+           verb == "FI" || verb == "NF";
   }
   return true;
 }
@@ -61,15 +61,29 @@ bool append_layout(std::string_view command, std::string& out) {
 bool append_delimiter(char letter, const Delimiters& d, std::string& out) {
   char c = 0;
   switch (letter) {
-    case 'F': c = d.field; break;
-    case 'S': c = d.component; break;
-    case 'T': c = d.subcomponent; break;
-    case 'R': c = d.repetition; break;
-    case 'E': c = d.escape; break;
-    case 'P': c = d.truncation; break;
+    case 'F':
+      c = d.field;
+      break;
+    case 'S':
+      c = d.component;
+      break;
+    case 'T':
+      c = d.subcomponent;
+      break;
+    case 'R':
+      c = d.repetition;
+      break;
+    case 'E':
+      c = d.escape;
+      break;
+    case 'P':
+      c = d.truncation;
+      break;
     case 'H':
-    case 'N': return true;  // highlighting on and off
-    default: return false;
+    case 'N':
+      return true;  // highlighting on and off
+    default:
+      return false;
   }
   if (c != 0) out.push_back(c);
   return c != 0;
@@ -130,6 +144,15 @@ std::string unescaped(std::string_view raw, const TextCoding& coding) {
   return out;
 }
 
+// Most values are a few plain characters; one look settles it for them.
+constexpr std::size_t kShortBytes = 64;
+
+bool says_what_it_is(std::string_view raw, char escape) {
+  bool plain = true;
+  for (const char c : raw) plain = plain && static_cast<signed char>(c) >= 0 && c != '\x1B' && c != escape;
+  return plain;
+}
+
 char letter_for(char c, const Delimiters& d) {
   if (c == 0) return 0;
   if (c == d.field) return 'F';
@@ -180,6 +203,7 @@ std::string escaped(std::string_view utf8, const Delimiters& d, std::size_t& sto
 
 std::string decode_text(std::string_view raw, const TextCoding& coding) {
   const char escape = coding.delimiters.escape;
+  if (raw.size() <= kShortBytes && says_what_it_is(raw, escape)) return std::string(raw);
   if (escape == 0 || raw.find(escape) == std::string_view::npos) return charset::decode(coding.encoding, raw);
   if (coding.encoding != charset::Encoding::kIso2022Jp) return charset::decode(coding.encoding, unescaped(raw, coding));
   return charset::decode(coding.encoding, unescaped(with_iso2022_switches(raw, escape), coding));

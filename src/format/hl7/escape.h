@@ -1,9 +1,10 @@
 // Escape sequences and character set of a text in a field (HL7 v2.5.1 section 2.7).
 //
-// Reading: \F\ \S\ \T\ \R\ \E\ \P\ are the delimiters; \Xdd..\ are bytes of the message's character set; \.br\ and \.ce\ are a line
-// feed, \.sp\ and \.sp n\ line feeds, \.sk n\ blanks; \H\ \N\ \.fi\ \.nf\ \.in n\ \.ti n\ are layout and vanish; \Cxxyy\ and \Mxxyyzz\ switch
-// ISO 2022 sets. Local (\Zxx\) and unknown ones, and an escape character that opens no sequence, stay as they are.
-// Writing: delimiters become their sequences, a line feed \.br\, other control characters \Xdd\.
+// Reading: \F\ \S\ \T\ \R\ \E\ \P\ are the delimiters; \Xdd..\ are bytes of the message's character set; \.br\ and
+// \.ce\ are a line feed, \.sp\ and \.sp n\ line feeds, \.sk n\ blanks; \H\ \N\ \.fi\ \.nf\ \.in n\ \.ti n\ are layout
+// and vanish; \Cxxyy\ and \Mxxyyzz\ switch ISO 2022 sets. Local (\Zxx\) and unknown ones, and an escape character that
+// opens no sequence, stay as they are. Writing: delimiters become their sequences, a line feed \.br\, other control
+// characters \Xdd\.
 #pragma once
 
 #include <string>

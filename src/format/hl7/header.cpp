@@ -9,7 +9,8 @@ namespace {
 // What MSH begins with at least: its id and MSH-1.
 constexpr std::size_t kMshStart = 4;
 
-// Splits MSH on the bytes. True: a byte above 7F or an ESC is in it, so the split must be repeated once the character set is known.
+// Splits MSH on the bytes. True: a byte above 7F or an ESC is in it, so the split must be repeated once the character
+// set is known.
 bool split_plain(std::string_view bytes, Header& header) {
   bool marked = false;
   const char separator = bytes[header.offset + 3];
@@ -67,7 +68,8 @@ std::string_view Header::component(std::size_t field, std::size_t number) const 
   }
 }
 
-Result<Header> peek_header(std::string_view bytes, const PeekOptions& options) {
+Result<Header> peek_header(std::string_view received, const PeekOptions& options) {
+  const std::string_view bytes = without_tail(received);
   Header header;
   header.offset = content_begin(bytes);
   if (!starts_with_msh(bytes, header.offset)) return fail(Errc::kRefused, "no MSH segment at the start");
@@ -76,7 +78,8 @@ Result<Header> peek_header(std::string_view bytes, const PeekOptions& options) {
   MN_TRY(delimiters, parse_delimiters(bytes[header.offset + 3], header.fields[2]));
   header.delimiters = delimiters;
   header.present = true;
-  // MSH-3 … MSH-6 may hold kanji before MSH-18 has named their set: ISO 2022 shows itself, the others are found by reading all.
+  // MSH-3 … MSH-6 may hold kanji before MSH-18 has named their set: ISO 2022 shows itself, the others are found by
+  // reading all.
   if (marked) split_encoded(bytes, charset::Encoding::kIso2022Jp, header);
   header.charset = charset::detect(bytes, {.msh18 = header.fields[18],
                                            .msh20 = header.fields[20],

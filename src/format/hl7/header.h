@@ -1,4 +1,5 @@
-// A quick look at MSH, without splitting the message: all that an answer, the duplicate check and the lane of a message need.
+// A quick look at MSH, without splitting the message: all that an answer, the duplicate check and the lane of a message
+// need.
 //
 //   Result<Header> header = peek_header(frame);
 //   header->control_id();     // MSH-10, raw
@@ -27,18 +28,19 @@ struct Header {
   charset::CharsetFinding charset;
   std::array<std::string_view, kFieldsMax> fields{};  // [n] is MSH-n, raw; [0] is unused
 
-  // Raw bytes of a component of MSH-n's first repetition, both from 1. MSH fields with kanji must be decoded with charset.used.
+  // Raw bytes of a component of MSH-n's first repetition, both from 1. MSH fields with kanji must be decoded with
+  // charset.used.
   std::string_view component(std::size_t field, std::size_t number) const;
 
   std::string_view sending_application() const { return fields[3]; }
   std::string_view sending_facility() const { return fields[4]; }
   std::string_view receiving_application() const { return fields[5]; }
   std::string_view receiving_facility() const { return fields[6]; }
-  std::string_view message_type() const { return component(9, 1); }     // "ADT"
-  std::string_view trigger_event() const { return component(9, 2); }    // "A01", may be empty
+  std::string_view message_type() const { return component(9, 1); }   // "ADT"
+  std::string_view trigger_event() const { return component(9, 2); }  // "A01", may be empty
   std::string_view control_id() const { return fields[10]; }
-  std::string_view processing_id() const { return component(11, 1); }   // "P", may be lower case
-  std::string_view version() const { return component(12, 1); }         // "2.5"
+  std::string_view processing_id() const { return component(11, 1); }  // "P", may be lower case
+  std::string_view version() const { return component(12, 1); }        // "2.5"
   std::string_view accept_ack_type() const { return fields[15]; }
   std::string_view application_ack_type() const { return fields[16]; }
 };
@@ -47,7 +49,8 @@ struct PeekOptions {
   std::optional<charset::Encoding> undeclared_default = {};  // see charset::Declaration
 };
 
-// kRefused: there is no MSH, or its delimiters are unusable. Reads the MSH segment, and the rest only to find the character set.
+// kRefused: there is no MSH, or its delimiters are unusable. Reads the MSH segment, and the rest only to find the
+// character set.
 Result<Header> peek_header(std::string_view bytes, const PeekOptions& options = {});
 
 }  // namespace minato::hl7

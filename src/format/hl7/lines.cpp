@@ -21,6 +21,19 @@ std::size_t content_begin(std::string_view bytes) {
   return skip_blank(bytes, bytes.starts_with("\xEF\xBB\xBF") ? 3 : 0);
 }
 
+std::string_view without_tail(std::string_view bytes) {
+  std::size_t end = bytes.size();
+  for (std::size_t pos = bytes.size(); pos > 0; --pos) {
+    const char c = bytes[pos - 1];
+    if (c == '\x1C' || c == '\0') {
+      end = pos - 1;
+    } else if (c != '\r' && c != '\n') {
+      break;
+    }
+  }
+  return bytes.substr(0, end);
+}
+
 bool segment_starts_at(std::string_view bytes, std::size_t pos, char field_separator) {
   if (pos >= bytes.size() || !is_capital(bytes[pos])) return false;
   std::size_t end = pos + 1;

@@ -7,13 +7,6 @@
 #include "format/hl7/lines.h"
 
 namespace minato::hl7 {
-namespace {
-
-// MSH, FHS and BHS declare delimiters: their first two fields are not split (HL7 v2.5.1 section 2.5.4).
-bool declares_delimiters(std::string_view id) { return id == "MSH" || id == "FHS" || id == "BHS"; }
-
-}  // namespace
-
 // --- Element
 
 std::size_t Element::offset() const {
@@ -43,8 +36,11 @@ namespace {
 class PartEnds {
  public:
   PartEnds(const Message& message, std::string_view raw, char delimiter)
-      : raw_(raw), delimiter_(delimiter), safe_(charset::ascii_safe(message.encoding())),
-        scanner_(message.encoding(), raw, message.delimiters().escape), wanted_{delimiter} {}
+      : raw_(raw),
+        delimiter_(delimiter),
+        safe_(charset::ascii_safe(message.encoding())),
+        scanner_(message.encoding(), raw, message.delimiters().escape),
+        wanted_{delimiter} {}
 
   bool next() {
     if (!safe_) {
@@ -52,14 +48,22 @@ class PartEnds {
       end_ = scanner_.position();
       return more;
     }
-    end_ = raw_.find(delimiter_, begin_);
-    if (end_ == std::string_view::npos) end_ = raw_.size();
+    end_ = find(begin_);
     begin_ = end_ + 1;
     return end_ < raw_.size();
   }
   std::size_t end() const { return end_; }
 
  private:
+  // Most parts are a few bytes long, where calling memchr costs more than looking.
+  std::size_t find(std::size_t pos) const {
+    const std::size_t near = std::min(raw_.size(), pos + 24);
+    for (; pos < near; ++pos) {
+      if (raw_[pos] == delimiter_) return pos;
+    }
+    return pos < raw_.size() ? std::min(raw_.find(delimiter_, pos), raw_.size()) : raw_.size();
+  }
+
   std::string_view raw_;
   char delimiter_;
   bool safe_;
@@ -91,6 +95,19 @@ std::size_t Element::part_count(char delimiter) const {
   std::size_t count = 1;
   while (ends.next()) ++count;
   return count;
+}
+
+template <typename Use>
+void Element::for_each_part(char delimiter, Use use) const {
+  if (raw_.empty() || message_ == nullptr) return;
+  if (delimiter == 0 || message_->unstructured(place_)) return use(raw_);
+  PartEnds ends(*message_, raw_, delimiter);
+  std::size_t begin = 0;
+  for (bool more = true; more;) {
+    more = ends.next();
+    use(raw_.substr(begin, ends.end() - begin));
+    begin = ends.end() + 1;
+  }
 }
 
 // --- from a field down
@@ -130,18 +147,34 @@ Repetition Field::repetition(std::size_t index) const {
 
 std::vector<Repetition> Field::repetitions() const {
   std::vector<Repetition> all;
-  if (message_ == nullptr || raw_.empty()) return all;
-  const char delimiter = message_->delimiters().repetition;
-  if (delimiter == 0 || message_->unstructured(place_)) return {repetition(0)};
-  PartEnds ends(*message_, raw_, delimiter);
+  if (message_ == nullptr) return all;
   Place place = place_;
-  std::size_t begin = 0;
-  for (bool more = true; more;) {
-    more = ends.next();
+  for_each_part(message_->delimiters().repetition, [&](std::string_view raw) {
     ++place.repetition;
-    all.push_back(Repetition(message_, raw_.substr(begin, ends.end() - begin), place));
-    begin = ends.end() + 1;
-  }
+    all.push_back(Repetition(message_, raw, place));
+  });
+  return all;
+}
+
+std::vector<Component> Repetition::components() const {
+  std::vector<Component> all;
+  if (message_ == nullptr) return all;
+  Place place = place_;
+  for_each_part(message_->delimiters().component, [&](std::string_view raw) {
+    ++place.component;
+    all.push_back(Component(message_, raw, place));
+  });
+  return all;
+}
+
+std::vector<SubComponent> Component::subcomponents() const {
+  std::vector<SubComponent> all;
+  if (message_ == nullptr) return all;
+  Place place = place_;
+  for_each_part(message_->delimiters().subcomponent, [&](std::string_view raw) {
+    ++place.subcomponent;
+    all.push_back(SubComponent(message_, raw, place));
+  });
   return all;
 }
 
@@ -157,7 +190,7 @@ std::string_view Segment::id() const { return message_ == nullptr ? std::string_
 
 std::size_t Segment::field_count() const {
   if (message_ == nullptr) return 0;
-  return message_->segments_[index_].field_count + (declares_delimiters(id()) ? 1u : 0u);
+  return message_->segments_[index_].field_count + (message_->segments_[index_].declares_delimiters ? 1u : 0u);
 }
 
 Field Segment::field(std::size_t number) const {
@@ -165,7 +198,7 @@ Field Segment::field(std::size_t number) const {
   const Message::SegmentEntry& entry = message_->segments_[index_];
   const Place place{.segment = index_, .field = static_cast<std::uint32_t>(number)};
   const std::string_view bytes = message_->bytes_;
-  if (declares_delimiters(id())) {
+  if (entry.declares_delimiters) {
     if (number == 1) return {message_, bytes.substr(entry.begin + 3, entry.field_count > 0 ? 1 : 0), place};
     --number;
   }
@@ -186,15 +219,14 @@ std::uint32_t Segment::occurrence() const {
 
 Location Segment::location() const {
   if (message_ == nullptr) return {};
-  return {.segment_id = std::string(id()),
-          .segment_occurrence = occurrence(),
-          .offset = message_->segments_[index_].begin};
+  return {
+      .segment_id = std::string(id()), .segment_occurrence = occurrence(), .offset = message_->segments_[index_].begin};
 }
 
 // --- Message
 
 bool Message::unstructured(const Place& place) const {
-  return (place.field == 1 || place.field == 2) && declares_delimiters(id_of(place.segment));
+  return (place.field == 1 || place.field == 2) && segments_[place.segment].declares_delimiters;
 }
 
 std::string_view Message::id_of(std::size_t index) const {

@@ -5,12 +5,14 @@
 //   std::string family = message->get("PID-5.1");                    // UTF-8, escapes resolved
 //   for (Segment obx : message->segments("OBX")) use(obx.field(5).repetition(0).component(1).text());
 //
-// Lenient as the field demands: segments end in CR, LF or CRLF, in a mixture too (an LF that no segment follows is text);
-// a BOM or blank lines may stand before MSH, an FS or blank lines after the last segment; Z segments and unknown segments are
-// segments like others. `bytes()` is always exactly what came in, so re-encoding an unchanged message is free and exact.
+// Lenient as the field demands: segments end in CR, LF or CRLF, in a mixture too (an LF that no segment follows is
+// text); a BOM or blank lines may stand before MSH, an FS or blank lines after the last segment; Z segments and unknown
+// segments are segments like others. `bytes()` is always exactly what came in, so re-encoding an unchanged message is
+// free and exact.
 //
-// What is absent is a view too: empty, exists() false. Counting follows the standard where it counts: fields, components and
-// sub-components from 1 (HL7 v2.5.1 section 2.5.3). `repetition(0)` is the first, as in arrays; in a Path it is [1], as in ERR-2.
+// What is absent is a view too: empty, exists() false. Counting follows the standard where it counts: fields,
+// components and sub-components from 1 (HL7 v2.5.1 section 2.5.3). `repetition(0)` is the first, as in arrays; in a
+// Path it is [1], as in ERR-2.
 //
 // Views (Segment, Field …) point into their Message: use them while it lives and is not moved or re-assigned.
 // A Message is immutable after parse; any number of threads may read it.
@@ -45,7 +47,8 @@ struct Place {
   std::uint32_t subcomponent = 0;
 };
 
-// One value at some depth. raw() is all of its bytes: those of a component hold its sub-components and their delimiters.
+// One value at some depth. raw() is all of its bytes: those of a component hold its sub-components and their
+// delimiters.
 class Element {
  public:
   std::string_view raw() const { return raw_; }
@@ -60,10 +63,13 @@ class Element {
  protected:
   Element() = default;
   Element(const Message* message, std::string_view raw, Place place) : message_(message), raw_(raw), place_(place) {}
-  // The n-th part, from 0, between delimiters; empty at the end when there are fewer. A NUL delimiter or a field that has no
-  // structure (MSH-1, MSH-2) gives the whole as part 0.
+  // The n-th part, from 0, between delimiters; empty at the end when there are fewer. A NUL delimiter or a field that
+  // has no structure (MSH-1, MSH-2) gives the whole as part 0.
   std::string_view part(char delimiter, std::size_t n) const;
   std::size_t part_count(char delimiter) const;
+  // Calls `use` with each part in order; once with the whole where there is no structure.
+  template <typename Use>
+  void for_each_part(char delimiter, Use use) const;
 
   const Message* message_ = nullptr;
   std::string_view raw_;
@@ -79,6 +85,7 @@ class Component : public Element {
  public:
   std::size_t subcomponent_count() const;               // 0 when empty
   SubComponent subcomponent(std::size_t number) const;  // from 1
+  std::vector<SubComponent> subcomponents() const;      // none when empty
 
  private:
   friend class Repetition;
@@ -87,8 +94,10 @@ class Component : public Element {
 
 class Repetition : public Element {
  public:
-  std::size_t component_count() const;            // 0 when empty
+  std::size_t component_count() const;  // 0 when empty
+  // Linear in the length: use components() to walk over many.
   Component component(std::size_t number) const;  // from 1
+  std::vector<Component> components() const;      // none when empty
 
  private:
   friend class Field;
@@ -140,8 +149,8 @@ struct ParseOptions {
 
 class Message {
  public:
-  // Takes the bytes and owns them. kRefused: not HL7 (no MSH, delimiters unusable); kTooLarge: over a limit of the options.
-  // What was taken is gone after a failure: keep a copy, or use view(), if it is still needed.
+  // Takes the bytes and owns them. kRefused: not HL7 (no MSH, delimiters unusable); kTooLarge: over a limit of the
+  // options. What was taken is gone after a failure: keep a copy, or use view(), if it is still needed.
   static Result<Message> parse(std::string bytes, const ParseOptions& options = {});
   // As parse, on bytes that outlive the message.
   static Result<Message> view(std::string_view bytes, const ParseOptions& options = {});
@@ -182,6 +191,7 @@ class Message {
     std::uint32_t end = 0;          // of the content, where the terminator begins
     std::uint32_t first_field = 0;  // in field_begins_
     std::uint32_t field_count = 0;
+    bool declares_delimiters = false;  // MSH, FHS, BHS: the first two fields are not split (HL7 v2.5.1 section 2.5.4)
   };
 
   Message() = default;

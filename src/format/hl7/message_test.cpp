@@ -87,8 +87,8 @@ TEST(Path, IsReadAndWrittenOrRefused) {
     ASSERT_TRUE(path) << text;
     EXPECT_EQ(path->text(), text);
   }
-  for (const std::string_view text : {"", "PID", "PID-", "PID-0", "pid-3", "PID-3.", "PID-3.0", "PID-3[0]", "PID-3[1", "PIDX-3",
-                                      "PID[]-3", "PID-3.1.2.3", "PID-3 ", "1ID-3", "PID-99999999"}) {
+  for (const std::string_view text : {"", "PID", "PID-", "PID-0", "pid-3", "PID-3.", "PID-3.0", "PID-3[0]", "PID-3[1",
+                                      "PIDX-3", "PID[]-3", "PID-3.1.2.3", "PID-3 ", "1ID-3", "PID-99999999"}) {
     EXPECT_FALSE(Path::parse(text)) << text;
   }
 }
@@ -146,6 +146,9 @@ TEST(Message, BlankLinesMarksAndFramingLeftoversAreNoSegments) {
   EXPECT_EQ(message.segment_count(), 2u);
   EXPECT_EQ(message.segment_at(1).id(), "PID");
   EXPECT_EQ(parsed("MSH|^~\\&|a\rPV1|1|I\x1C").get("PV1-2"), "I");
+  EXPECT_EQ(parsed("MSH|^~\\&|a\rPV1|1|I\x1C\r\n").get("PV1-2"), "I");
+  EXPECT_EQ(parsed(std::string("MSH|^~\\&|a\0\0\0", 13)).get("MSH-3"), "a");
+  EXPECT_EQ(peek_header(std::string_view("MSH|^~\\&|a\0\0\0", 13))->sending_application(), "a");
   EXPECT_EQ(parsed("MSH|^~\\&|a").segment_count(), 1u);
 }
 
@@ -163,7 +166,8 @@ TEST(Message, SegmentsWithoutFieldsAndWithOddIdsAreKept) {
 // --- delimiters
 
 TEST(Message, OtherDelimitersAreObeyed) {
-  const Message message = parsed("MSH$%*!@$SND$HOSP$M$H$2026$$ADT%A08$D1$P$2.5\rPID$1$$77%%%HOSP@1%PI*78$$O|N!S!l%S^n\r");
+  const Message message =
+      parsed("MSH$%*!@$SND$HOSP$M$H$2026$$ADT%A08$D1$P$2.5\rPID$1$$77%%%HOSP@1%PI*78$$O|N!S!l%S^n\r");
   EXPECT_EQ(message.get("MSH-9.2"), "A08");
   EXPECT_EQ(message.get("PID-3[1].4.2"), "1");
   EXPECT_EQ(message.get("PID-3[2].1"), "78");
@@ -190,7 +194,8 @@ TEST(Delimiters, ShortAndDoubledFormsAreReadAsTheyAreMeant) {
 }
 
 TEST(Delimiters, WhatCannotSeparateIsRefused) {
-  for (const std::string_view msh2 : {"", "^~y&", "^^\\&", "^~\\|", "^~\\ ", "000", "^~\\&#!", "^\xFF\x80&", "^~\\\n"}) {
+  for (const std::string_view msh2 :
+       {"", "^~y&", "^^\\&", "^~\\|", "^~\\ ", "000", "^~\\&#!", "^\xFF\x80&", "^~\\\n"}) {
     EXPECT_FALSE(parse_delimiters('|', msh2)) << msh2;
   }
   EXPECT_FALSE(parse_delimiters('A', "^~\\&"));
@@ -210,8 +215,8 @@ TEST(Message, AMessageWithoutSomeDelimitersHasNoSuchParts) {
 }
 
 TEST(Message, BytesThatAreNoHl7AreRefused) {
-  for (const std::string_view bytes : {"", "HELLO WORLD", "MSH", "MS", "PID|1", "MSH|", "MSH|\r", "\x19MSH|^~\\&|a", "msh|^~\\&|a",
-                                       "MSHA^~\\&Aa"}) {
+  for (const std::string_view bytes :
+       {"", "HELLO WORLD", "MSH", "MS", "PID|1", "MSH|", "MSH|\r", "\x19MSH|^~\\&|a", "msh|^~\\&|a", "MSHA^~\\&Aa"}) {
     const Result<Message> message = Message::parse(std::string(bytes));
     ASSERT_FALSE(message) << bytes;
     EXPECT_EQ(message.error().code, Errc::kRefused);
@@ -237,8 +242,8 @@ TEST(Message, SurvivesBeingMoved) {
 
 TEST(Message, EveryJisX0208CharacterStandsUnharmedAtEveryDepth) {
   const charset::JisTables& tables = charset::JisTables::get();
-  for (const charset::Encoding encoding :
-       {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis, charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
+  for (const charset::Encoding encoding : {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis,
+                                           charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
     for (unsigned first = 0x21; first <= 0x74; ++first) {
       for (unsigned second = 0x21; second <= 0x7E; ++second) {
         const char16_t c = tables.from_0208(first, second);
@@ -246,8 +251,9 @@ TEST(Message, EveryJisX0208CharacterStandsUnharmedAtEveryDepth) {
         std::string utf8;
         charset::append_utf8(c, utf8);
         const std::string k = charset::encode(encoding, utf8).value();
-        const std::string bytes = "MSH|^~\\&|" + k + "||||||ADT^A01|1|P|2.5||||||" + std::string(charset::msh18(encoding)) +
-                                  "\rPID|" + k + "|" + k + "~" + k + "^" + k + "&" + k + "\\F\\" + k + "|" + k + "\r" + k + "|" + k;
+        const std::string bytes = "MSH|^~\\&|" + k + "||||||ADT^A01|1|P|2.5||||||" +
+                                  std::string(charset::msh18(encoding)) + "\rPID|" + k + "|" + k + "~" + k + "^" + k +
+                                  "&" + k + "\\F\\" + k + "|" + k + "\r" + k + "|" + k;
         const Result<Message> message =
             Message::view(bytes, {.segments_max = kHl7SegmentsMax, .encoding = encoding, .undeclared_default = {}});
         ASSERT_TRUE(message) << utf8;
@@ -267,8 +273,8 @@ TEST(Message, EveryJisX0208CharacterStandsUnharmedAtEveryDepth) {
 
 TEST(Message, TheKanjiThatBreakByteSplittersComeThroughByDetectionAlone) {
   const std::string text = "山本^京子|糖尿病|骨折";
-  for (const charset::Encoding encoding :
-       {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis, charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
+  for (const charset::Encoding encoding : {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis,
+                                           charset::Encoding::kEucJp, charset::Encoding::kUtf8}) {
     const std::string body = charset::encode(encoding, "PID|1||42||" + text + "|表示ソフト^能力\r").value();
     for (const std::string_view declared : {"~ISO IR87", "UNICODE UTF-8", "", "Shift_JIS"}) {
       const Message message = parsed("MSH|^~\\&|a||||||ADT^A01|1|P|2.5||||||" + std::string(declared) + "\r" + body);
@@ -287,7 +293,8 @@ TEST(Message, KanjiInMshBeforeMsh18AreSplitRightly) {
   for (const charset::Encoding encoding : {charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis}) {
     const std::string name = charset::encode(encoding, "糖尿病ソ表").value();
     const std::string set(charset::msh18(encoding));
-    const Message message = parsed("MSH|^~\\&|" + name + "|" + name + "^1|||||ADT^A01|77|P|2.5||||||" + set + "\rPID|1\r");
+    const Message message =
+        parsed("MSH|^~\\&|" + name + "|" + name + "^1|||||ADT^A01|77|P|2.5||||||" + set + "\rPID|1\r");
     EXPECT_EQ(message.get("MSH-3"), "糖尿病ソ表");
     EXPECT_EQ(message.get("MSH-4.2"), "1");
     EXPECT_EQ(message.get("MSH-10"), "77");
@@ -320,8 +327,8 @@ TEST(Escape, EverySequenceIsResolvedOnce) {
 }
 
 TEST(Escape, WhatIsNoSequenceStaysAsItIs) {
-  for (const std::string_view raw : {R"(C:\dir\file)", R"(\Zab\)", R"(a\)", R"(\\)", R"(\X1\)", R"(\XGG\)", R"(\.zz\)", R"(\P\)", R"(\f\)",
-                                     R"(\X\)", R"(\.sp x\)", R"(\C2842\)"}) {
+  for (const std::string_view raw : {R"(C:\dir\file)", R"(\Zab\)", R"(a\)", R"(\\)", R"(\X1\)", R"(\XGG\)", R"(\.zz\)",
+                                     R"(\P\)", R"(\f\)", R"(\X\)", R"(\.sp x\)", R"(\C2842\)"}) {
     EXPECT_EQ(decode_text(raw, kUtf8Coding), raw);
   }
   EXPECT_EQ(decode_text(R"(C:\dir\F\x)", kUtf8Coding), "C:\\dir|x");
@@ -344,8 +351,8 @@ TEST(Escape, EveryAsciiTextRoundTripsInEveryEncoding) {
     if (c != '\r') text.push_back(static_cast<char>(c));
   }
   text += "山本糖尿病\\F\\|^~\\&";
-  for (const charset::Encoding encoding :
-       {charset::Encoding::kUtf8, charset::Encoding::kIso2022Jp, charset::Encoding::kShiftJis, charset::Encoding::kEucJp}) {
+  for (const charset::Encoding encoding : {charset::Encoding::kUtf8, charset::Encoding::kIso2022Jp,
+                                           charset::Encoding::kShiftJis, charset::Encoding::kEucJp}) {
     const TextCoding coding{Delimiters{.truncation = '#'}, encoding};
     const std::string raw = encode_text(text, coding).value();
     EXPECT_EQ(decode_text(raw, coding), text) << charset::name(encoding);

@@ -7,32 +7,44 @@
 namespace minato::mllp {
 namespace {
 
-// Index of the first SB or FS; size() when there is none. One memchr for each, the second only up to what the first found.
+// Index of the first SB or FS; size() when there is none. One memchr for each, the second only up to what the first
+// found.
 std::size_t first_mark(std::string_view input) {
   const void* fs = std::memchr(input.data(), kEndBlock, input.size());
-  const std::size_t end = fs == nullptr ? input.size() : static_cast<std::size_t>(static_cast<const char*>(fs) - input.data());
+  const std::size_t end =
+      fs == nullptr ? input.size() : static_cast<std::size_t>(static_cast<const char*>(fs) - input.data());
   const void* sb = std::memchr(input.data(), kStartBlock, end);
   return sb == nullptr ? end : static_cast<std::size_t>(static_cast<const char*>(sb) - input.data());
 }
 
 // Line ends, padding and end blocks between frames say nothing; anything else may be content whose SB is missing.
 bool means_something(std::string_view bytes) {
-  return std::ranges::any_of(bytes, [](char c) { return c != '\r' && c != '\n' && c != ' ' && c != '\0' && c != kEndBlock; });
+  return std::ranges::any_of(bytes,
+                             [](char c) { return c != '\r' && c != '\n' && c != ' ' && c != '\0' && c != kEndBlock; });
 }
 
 }  // namespace
 
 std::string_view name(EventKind kind) {
   switch (kind) {
-    case EventKind::kFrame: return "frame";
-    case EventKind::kEmptyFrame: return "empty-frame";
-    case EventKind::kHalfFrame: return "half-frame";
-    case EventKind::kNoStartBlock: return "no-start-block";
-    case EventKind::kOversize: return "oversize";
-    case EventKind::kJunk: return "junk";
-    case EventKind::kCommitAck: return "commit-ack";
-    case EventKind::kCommitNak: return "commit-nak";
-    case EventKind::kClosedMidFrame: return "closed-mid-frame";
+    case EventKind::kFrame:
+      return "frame";
+    case EventKind::kEmptyFrame:
+      return "empty-frame";
+    case EventKind::kHalfFrame:
+      return "half-frame";
+    case EventKind::kNoStartBlock:
+      return "no-start-block";
+    case EventKind::kOversize:
+      return "oversize";
+    case EventKind::kJunk:
+      return "junk";
+    case EventKind::kCommitAck:
+      return "commit-ack";
+    case EventKind::kCommitNak:
+      return "commit-nak";
+    case EventKind::kClosedMidFrame:
+      return "closed-mid-frame";
   }
   return "unknown";
 }
@@ -41,10 +53,18 @@ void Framer::feed(std::string_view input, std::vector<Event>& events) {
   while (!input.empty()) {
     std::size_t used = 0;
     switch (state_) {
-      case State::kBetween: used = feed_between(input, events); break;
-      case State::kInFrame: used = feed_in_frame(input, events); break;
-      case State::kAfterFs: used = feed_after_fs(input, events); break;
-      case State::kDiscarding: used = feed_discarding(input); break;
+      case State::kBetween:
+        used = feed_between(input, events);
+        break;
+      case State::kInFrame:
+        used = feed_in_frame(input, events);
+        break;
+      case State::kAfterFs:
+        used = feed_after_fs(input, events);
+        break;
+      case State::kDiscarding:
+        used = feed_discarding(input);
+        break;
     }
     input.remove_prefix(used);
   }
@@ -74,7 +94,8 @@ std::size_t Framer::feed_in_frame(std::string_view input, std::vector<Event>& ev
   const std::size_t mark = first_mark(input);
   append(input.substr(0, mark), events);
   if (mark == input.size()) return mark;
-  if (state_ == State::kDiscarding) return mark;  // the limit was passed just now: the mark is looked at again, as one to resume at
+  if (state_ == State::kDiscarding)
+    return mark;  // the limit was passed just now: the mark is looked at again, as one to resume at
   if (input[mark] == kEndBlock) {
     has_start_block_ = true;
     state_ = State::kAfterFs;
@@ -119,7 +140,8 @@ void Framer::finish(FrameEnd end, std::vector<Event>& events) {
   if (!has_start_block_) {
     const std::size_t count = std::exchange(stray_count_, 0);
     stray_content_ = false;
-    events.push_back({.kind = EventKind::kNoStartBlock, .bytes = std::exchange(stray_, {}), .count = count, .end = end});
+    events.push_back(
+        {.kind = EventKind::kNoStartBlock, .bytes = std::exchange(stray_, {}), .count = count, .end = end});
     return;
   }
   EventKind kind = EventKind::kFrame;

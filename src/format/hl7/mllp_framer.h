@@ -1,4 +1,5 @@
-// MLLP framing without input or output: bytes go in, events come out (HL7 v2 MLLP release 1; commit blocks of release 2).
+// MLLP framing without input or output: bytes go in, events come out (HL7 v2 MLLP release 1; commit blocks of release
+// 2).
 //
 //   block := SB(0B) content FS(1C) CR(0D)
 //
@@ -8,8 +9,8 @@
 //   for (Event& event : events) …
 //   if (framer.awaiting_cr()) …start a short timer; when it fires: framer.accept_without_cr(events)…
 //
-// Every byte is looked at once however small the pieces are. Memory: the frame in progress, at most `frame_bytes_max`, which is
-// moved into its event. Not thread-safe: one framer a connection.
+// Every byte is looked at once however small the pieces are. Memory: the frame in progress, at most `frame_bytes_max`,
+// which is moved into its event. Not thread-safe: one framer a connection.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +47,8 @@ enum class FrameEnd : std::uint8_t { kComplete, kCrMissing };
 struct Event {
   EventKind kind = EventKind::kFrame;
   std::string bytes;
-  std::size_t count = 0;                // bytes on the wire that this event stands for, without SB FS CR
-  FrameEnd end = FrameEnd::kComplete;   // of kFrame, kEmptyFrame, kNoStartBlock
+  std::size_t count = 0;               // bytes on the wire that this event stands for, without SB FS CR
+  FrameEnd end = FrameEnd::kComplete;  // of kFrame, kEmptyFrame, kNoStartBlock
 };
 
 struct FramerOptions {
@@ -60,12 +61,14 @@ class Framer {
 
   // Appends what `input` completes to `events`.
   void feed(std::string_view input, std::vector<Event>& events);
-  // A frame is complete but for its CR. The byte that comes next decides: CR, or anything else, which is then kept for what follows.
+  // A frame is complete but for its CR. The byte that comes next decides: CR, or anything else, which is then kept for
+  // what follows.
   bool awaiting_cr() const { return state_ == State::kAfterFs; }
-  // The CR did not come in time: the frame is delivered as it is. A CR that comes later is passed over. No effect if !awaiting_cr().
+  // The CR did not come in time: the frame is delivered as it is. A CR that comes later is passed over. No effect if
+  // !awaiting_cr().
   void accept_without_cr(std::vector<Event>& events);
-  // The peer has closed: what is unfinished becomes kClosedMidFrame (or the frame itself, when only its CR is missing), what stood
-  // outside frames kJunk. The framer is then as new.
+  // The peer has closed: what is unfinished becomes kClosedMidFrame (or the frame itself, when only its CR is missing),
+  // what stood outside frames kJunk. The framer is then as new.
   void close(std::vector<Event>& events);
 
   // Something is unfinished, so a time-out applies: a frame, or content that has no SB. False when idle.
@@ -86,12 +89,12 @@ class Framer {
 
   FramerOptions options_;
   State state_ = State::kBetween;
-  bool has_start_block_ = true;    // of what ends with the FS of kAfterFs
-  bool pass_over_cr_ = false;      // a frame was accepted without its CR
-  std::string content_;            // of the frame in progress
-  std::string stray_;              // beginning of what stands outside frames
+  bool has_start_block_ = true;  // of what ends with the FS of kAfterFs
+  bool pass_over_cr_ = false;    // a frame was accepted without its CR
+  std::string content_;          // of the frame in progress
+  std::string stray_;            // beginning of what stands outside frames
   std::size_t stray_count_ = 0;
-  bool stray_content_ = false;     // more than line ends and padding stands there
+  bool stray_content_ = false;  // more than line ends and padding stands there
 };
 
 // SB content FS CR.

@@ -44,7 +44,8 @@ const std::vector<Case> kCases = {
     {encode_frame("abc"), "frame(abc)"},
     {encode_frame("abc") + encode_frame("d"), "frame(abc) frame(d)"},
     {"\r\n  hello" + encode_frame("abc"), "junk:9 frame(abc)"},
-    {std::string(3, '\0') + encode_frame("a") + std::string(2, '\0') + encode_frame("b"), "junk:3 frame(a) junk:2 frame(b)"},
+    {std::string(3, '\0') + encode_frame("a") + std::string(2, '\0') + encode_frame("b"),
+     "junk:3 frame(a) junk:2 frame(b)"},
     {kSb + "abc" + kFs + kSb + "d" + kFs + "\r", "frame(abc)! frame(d)"},
     {kSb + "abc" + kFs + "xyz" + encode_frame("d"), "frame(abc)! junk:3 frame(d)"},
     {kSb + "abc" + kFs, "frame(abc)!"},
@@ -174,7 +175,8 @@ RC_GTEST_PROP(FramerProperty, AnyBytesGiveTheSameEventsForAnyCut, ()) {
   RC_ASSERT(told(events_of(bytes, piece)) == told(events_of(bytes, bytes.size() + 1)));
   std::size_t content = 0;
   for (const Event& event : events_of(bytes, piece)) content += event.count;
-  const auto letters = static_cast<std::size_t>(std::count_if(bytes.begin(), bytes.end(), [](char c) { return c == 'a' || c == 'b' || c == kAck; }));
+  const auto letters = static_cast<std::size_t>(
+      std::count_if(bytes.begin(), bytes.end(), [](char c) { return c == 'a' || c == 'b' || c == kAck; }));
   RC_ASSERT(content >= letters);
 }
 

@@ -16,7 +16,7 @@ namespace minato::hl7 {
 class MessageReader {
  public:
   MessageReader(Message& message, const ParseOptions& options)
-      : message_(message), options_(options), bytes_(message.bytes_), field_(message.delimiters_.field) {}
+      : message_(message), options_(options), bytes_(without_tail(message.bytes_)), field_(message.delimiters_.field) {}
 
   Status run(std::size_t begin) {
     reserve();
@@ -24,23 +24,25 @@ class MessageReader {
     if (charset::ascii_safe(message_.encoding())) {
       scan_bytes(begin);
     } else if (message_.encoding() == charset::Encoding::kIso2022Jp) {
-      scan_encoded(begin, [escape = message_.delimiters_.escape](char c) { return c == 0x1B || (c == escape && c != 0); });
+      scan_encoded(begin,
+                   [escape = message_.delimiters_.escape](char c) { return c == 0x1B || (c == escape && c != 0); });
     } else {
       scan_encoded(begin, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
     }
-    if (status_ && begin_ < bytes_.size()) end_segment(trimmed_end());
+    if (status_ && begin_ < bytes_.size()) end_segment(bytes_.size());
     return std::move(status_);
   }
 
  private:
   void reserve() {
-    // A field has some eight bytes in real messages; a report of megabytes has few fields, so the first guess is capped.
+    // A field has some eight bytes in real messages; a report of megabytes has few fields, so the first guess is
+    // capped.
     message_.field_begins_.reserve(std::min<std::size_t>(bytes_.size() / 8 + 16, 4096));
     message_.segments_.reserve(16);
   }
 
-  // `opens`: a multi-byte character, or a shift to such, may begin with this byte. These are passed over, the bytes between them
-  // are read like ASCII.
+  // `opens`: a multi-byte character, or a shift to such, may begin with this byte. These are passed over, the bytes
+  // between them are read like ASCII.
   template <typename Opens>
   void scan_encoded(std::size_t pos, Opens opens) {
     while (status_ && pos < bytes_.size()) {
@@ -109,17 +111,13 @@ class MessageReader {
   void end_segment(std::size_t end) {
     if (message_.segments_.size() >= options_.segments_max) return refuse("segments");
     const std::size_t first = message_.field_begins_.size() - fields_;
+    const std::string_view id = bytes_.substr(begin_, 3);
+    const bool long_id = fields_ == 0 || message_.field_begins_[first] != begin_ + 4;
     message_.segments_.push_back({.begin = static_cast<std::uint32_t>(begin_),
                                   .end = static_cast<std::uint32_t>(end),
                                   .first_field = static_cast<std::uint32_t>(first),
-                                  .field_count = static_cast<std::uint32_t>(fields_)});
-  }
-
-  // The last segment may come without its terminator but with the frame's FS or padding NULs.
-  std::size_t trimmed_end() const {
-    std::size_t end = bytes_.size();
-    while (end > begin_ && (bytes_[end - 1] == '\x1C' || bytes_[end - 1] == '\0')) --end;
-    return end;
+                                  .field_count = static_cast<std::uint32_t>(fields_),
+                                  .declares_delimiters = !long_id && (id == "MSH" || id == "FHS" || id == "BHS")});
   }
 
   void refuse(const char* what) {

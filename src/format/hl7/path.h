@@ -51,8 +51,8 @@ class Path {
   bool names_repetition_ = false;
 };
 
-// Of an element that is, or ought to be, in a message. 0 in a number: not that deep. `offset` counts bytes from the start of
-// the message as received.
+// Of an element that is, or ought to be, in a message. 0 in a number: not that deep. `offset` counts bytes from the
+// start of the message as received.
 struct Location {
   std::string segment_id;
   std::uint32_t segment_occurrence = 1;
@@ -102,7 +102,8 @@ constexpr const char* Path::read(std::string_view text, Path& out) {
     if (!bracketed(text, pos, out.repetition_)) return "a repetition is [1], [2] …";
     out.names_repetition_ = true;
   }
-  if (pos < text.size() && text[pos] == '.' && !number(text, ++pos, out.component_)) return "a component is a number from 1 on";
+  if (pos < text.size() && text[pos] == '.' && !number(text, ++pos, out.component_))
+    return "a component is a number from 1 on";
   if (pos < text.size() && text[pos] == '.' && !number(text, ++pos, out.subcomponent_)) {
     return "a sub-component is a number from 1 on";
   }

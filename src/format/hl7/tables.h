@@ -1,5 +1,5 @@
-// What HL7 knows: message types, trigger events, versions, processing ids and error codes of all v2 versions, and what we answer
-// for each fault of ours.
+// What HL7 knows: message types, trigger events, versions, processing ids and error codes of all v2 versions, and what
+// we answer for each fault of ours.
 #pragma once
 
 #include <cstdint>
@@ -40,33 +40,33 @@ std::string_view text(ErrorCode code);  // as the table has it: "Required field 
 
 // What can be wrong with a message, in our words.
 enum class Fault : std::uint8_t {
-  kFraming,             // content without a start block, half a frame
-  kNotHl7,              // no MSH
-  kBadDelimiters,       // MSH-1, MSH-2
-  kMissingMessageType,  // MSH-9
-  kMissingControlId,    // MSH-10
-  kMissingProcessingId, // MSH-11
-  kMissingVersion,      // MSH-12
+  kFraming,              // content without a start block, half a frame
+  kNotHl7,               // no MSH
+  kBadDelimiters,        // MSH-1, MSH-2
+  kMissingMessageType,   // MSH-9
+  kMissingControlId,     // MSH-10
+  kMissingProcessingId,  // MSH-11
+  kMissingVersion,       // MSH-12
   kUnsupportedType,
   kUnsupportedEvent,
   kUnsupportedProcessingId,
   kUnsupportedVersion,
-  kTooLarge,            // the frame, or a count in it, is over a limit
-  kUndecodable,         // bytes are no characters of the message's set
+  kTooLarge,     // the frame, or a count in it, is over a limit
+  kUndecodable,  // bytes are no characters of the message's set
   kSegmentSequence,
   kMissingField,
-  kBadValue,            // data type
-  kUnknownCode,         // a table has not the value
-  kUnknownKey,          // no such patient, order …
+  kBadValue,     // data type
+  kUnknownCode,  // a table has not the value
+  kUnknownKey,   // no such patient, order …
   kDuplicateKey,
-  kNotAllowed,          // this sender may not send this
-  kFull,                // disk, queue or memory: try later
+  kNotAllowed,  // this sender may not send this
+  kFull,        // disk, queue or memory: try later
   kInternal,
 };
 std::string_view name(Fault fault);  // "unsupported-type" …
 
 struct FaultAnswer {
-  AckCode code;         // in original mode; as_accept() of it in an accept acknowledgement
+  AckCode code;  // in original mode; as_accept() of it in an accept acknowledgement
   ErrorCode error;
   std::string_view user_message;     // English
   std::string_view user_message_ja;  // Japanese, UTF-8
@@ -98,7 +98,8 @@ struct HeaderFault {
   std::uint32_t field;      // of MSH
   std::uint32_t component;  // 0: the whole field
 };
-// The first thing that is wrong with the header, in the order in which answers matter: no MSH, MSH-12, 9, 11, 10. nullopt: all is well.
+// The first thing that is wrong with the header, in the order in which answers matter: no MSH, MSH-12, 9, 11, 10.
+// nullopt: all is well.
 std::optional<HeaderFault> check_header(const Header& header, const HeaderRules& rules);
 
 }  // namespace minato::hl7
