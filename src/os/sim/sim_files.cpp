@@ -338,6 +338,13 @@ void SimFiles::power_cut() {
   fail_write_in_.reset();
 }
 
+void SimFiles::clear_faults() {
+  const std::lock_guard guard(mutex_);
+  power_cut_in_.reset();
+  fail_sync_in_.reset();
+  fail_write_in_.reset();
+}
+
 void SimFiles::power_cut_after(std::uint64_t changes) {
   const std::lock_guard guard(mutex_);
   power_cut_in_ = changes;

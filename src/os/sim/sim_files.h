@@ -59,6 +59,8 @@ class SimFiles final : public Files {
   void fail_write_after(std::uint64_t writes);
   // A read that touches this byte answers kCorrupt (EIO), until power_cut().
   void fail_reads_at(const std::string& path, std::uint64_t offset);
+  // What is still to fail will not. power_cut() does this too.
+  void clear_faults();
   // All files together hold at most this; beyond it a write leaves a part of itself behind and answers "no space".
   void set_capacity(std::uint64_t bytes);
   // The medium rots: these bits of the byte turn over, on the disk and in the page cache.

@@ -30,13 +30,14 @@ void tell_sinks(std::span<const CommitItem> items) {
   std::vector<Told> told;
   for (const auto& item : items) {
     if (item.sink == nullptr) continue;
-    if (!item.result) {
-      item.sink->failed({&item.ticket, 1}, item.result.error());
+    const auto& result = *item.result;
+    if (!result) {
+      item.sink->failed({&item.ticket, 1}, result.error());
       continue;
     }
     auto found = std::ranges::find(told, item.sink, &Told::sink);
     if (found == told.end()) found = told.insert(told.end(), {item.sink, {}});
-    found->committed.push_back({.ticket = item.ticket, .seq = *item.result});
+    found->committed.push_back({.ticket = item.ticket, .seq = *result});
   }
   for (const auto& one : told) one.sink->committed(one.committed);
 }
@@ -121,7 +122,7 @@ Result<Seq> GroupCommitter::append(std::vector<Record> records, std::vector<Fenc
     if (!leading_) lead(lock);
   }
   while (group->done.load(std::memory_order_acquire) == 0) group->done.wait(0, std::memory_order_acquire);
-  return group->items[place].result;
+  return *group->items[place].result;
 }
 
 void GroupCommitter::lead(std::unique_lock<std::mutex>& lock) {
@@ -190,8 +191,8 @@ void GroupCommitter::commit_group(Group& group) {
   const auto time = clock_.steady() - begun;
   CommitFigures figures{.submissions = group.items.size(), .records = 0, .bytes = group.bytes, .time = time};
   for (auto& item : group.items) {
-    if (failed) item.result = std::unexpected(*failed);
-    if (item.result) figures.records += item.record_count;
+    if (!item.result) item.result = std::unexpected(failed ? *failed : Error{Errc::kCorrupt, "journal: no answer"});
+    if (*item.result) figures.records += item.record_count;
   }
   if (figures.records > 0) commits_.fetch_add(1, std::memory_order_relaxed);
   last_commit_time_ = time;
@@ -233,6 +234,7 @@ Status GroupCommitter::exclusively(const std::function<Status()>& work) {
   } else {
     lock.unlock();
     status = work();
+    if (!status) fail_for_good(status.error());
     lock.lock();
   }
   hand_over_or_rest(lock);

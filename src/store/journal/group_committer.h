@@ -33,7 +33,7 @@ struct CommitItem {
   CommitSink* sink = nullptr;
   std::uint64_t ticket = 0;
   std::uint32_t record_count = 0;
-  Result<Seq> result = Seq{};
+  std::optional<Result<Seq>> result;  // set by the target
 };
 
 class CommitTarget {
@@ -41,8 +41,8 @@ class CommitTarget {
   virtual ~CommitTarget() = default;
   // Checks the item and gets it ready, on the submitting thread, without any lock. An error refuses its whole batch.
   virtual Status prepare(CommitItem& item) = 0;
-  // Makes the items durable together and sets the result of each. An error is for good: all of them fail with it, and
-  // so does everything after. One call at a time.
+  // Makes the items durable together and sets the result of each. An error is for good: the items without a result fail
+  // with it, and so does everything after. One call at a time.
   virtual Status commit(std::span<CommitItem> group) = 0;
   // Nothing is queued, and the committing thread is about to rest. Like commit(), never at the same time as another.
   virtual void rest() {}
@@ -65,7 +65,7 @@ class GroupCommitter {
   Status submit(std::vector<Submission> batch);
   Result<Seq> append(std::vector<Record> records, std::vector<Fence> fences);
 
-  // Runs `work` while no commit runs and none can begin. Submissions queue up meanwhile.
+  // Runs `work` while no commit runs and none can begin. Submissions queue up meanwhile. Its error is for good.
   Status exclusively(const std::function<Status()>& work);
   // Refuses everything from now on, as after a failed commit.
   void fail_for_good(const Error& error);

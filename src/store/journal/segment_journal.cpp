@@ -263,15 +263,16 @@ void SegmentJournalImpl::publish(std::span<CommitItem> group, std::span<const st
   table_.grow(offsets, writer_.end(), writer_.file_bytes());
 }
 
-// The active segment is full: a new one takes its place. It gets its name only after all of the old one is durable, so
-// that a later segment proves the earlier one whole. No space for it: the old one goes on for a while.
+// The active segment is full: a new one takes its place. It gets its name only after all of the old one is durable and
+// its end is clean, so that a later segment proves the earlier one whole. No space for it: the old one goes on for a
+// while.
 Status SegmentJournalImpl::roll_active() {
+  if (const auto trimmed = writer_.trim(); !trimmed) return for_good(trimmed.error());
+  table_.set_file_bytes(active_first_, writer_.file_bytes());
   const auto made = create_segment(files_, options_.directory,
                                    {.first = next_seq_, .mark = random().next(), .created = clock_.now()});
   if (!made && made.error().code == Errc::kUnavailable) return {};
   if (!made) return for_good(made.error());
-  if (const auto trimmed = writer_.trim(); !trimmed) return for_good(trimmed.error());
-  table_.set_file_bytes(active_first_, writer_.file_bytes());
   adopt_active(*made);
   auto segment = std::make_shared<Segment>();
   segment->name = made->name;

@@ -57,11 +57,10 @@ void SegmentWriter::mark() {
 }
 
 Status SegmentWriter::trim() {
-  if (file_bytes_ == end_) return {};
   MN_CHECK(file_->truncate(end_));
   file_bytes_ = end_;
   marked_ = false;
-  return {};
+  return file_->sync_data();
 }
 
 }  // namespace minato

@@ -29,7 +29,7 @@ class SegmentWriter {
   Status take_back();
   // Proves the last group (segment_format.h); not synced. A failure does no harm.
   void mark();
-  // Gives back what lies ahead of the end: the segment is full.
+  // Gives back what lies ahead of the end, durably: the segment is full. An error is for good.
   Status trim();
 
   std::uint64_t end() const { return end_; }
