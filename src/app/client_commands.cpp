@@ -1,8 +1,10 @@
 // The commands that ask the server's admin interface: messages, queue, registry, routes, status, backup, tokens.
+#include <algorithm>
 #include <cstdio>
 
 #include "app/admin_client.h"
 #include "app/commands.h"
+#include "app/offline.h"
 #include "app/table.h"
 #include "base/json_writer.h"
 #include "os/files.h"
@@ -161,7 +163,34 @@ int change_registry(const RegistryOptions& options) {
 
 }  // namespace
 
+namespace {
+
+// Filters that a listing without a server knows; the others need the server's parsing of times and names.
+std::optional<MessageFilter> offline_filter(const MessagesOptions& options) {
+  if (!options.from.empty() || !options.to.empty() || !options.status.empty() || !options.before.empty()) return std::nullopt;
+  MessageFilter out;
+  if (!options.control_id.empty()) out.control_id = options.control_id;
+  if (!options.mrn.empty()) out.patient_id = options.mrn;
+  if (!options.listener.empty()) out.listener = options.listener;
+  if (!options.type.empty()) out.message_type = options.type.substr(0, options.type.find('^'));
+  if (const auto caret = options.type.find('^'); caret != std::string::npos) out.trigger = options.type.substr(caret + 1);
+  if (!options.sender.empty()) out.sender_application = options.sender.substr(0, options.sender.find('|'));
+  if (const auto bar = options.sender.find('|'); bar != std::string::npos) out.sender_facility = options.sender.substr(bar + 1);
+  return out;
+}
+
+}  // namespace
+
 int run_messages(const MessagesOptions& options) {
+  if (options.admin.url.empty()) {
+    auto client = AdminClient::open(options.admin);
+    const auto alive = client ? client->get("/healthz") : Result<std::string>(std::unexpected(client.error()));
+    if (!alive && may_read_offline(options.admin, alive.error())) {
+      const auto filter = offline_filter(options);
+      if (!filter) return report(Error{Errc::kRefused, "--from, --to, --status and --before need a running server"});
+      return list_offline(options.admin, *filter, options.limit);
+    }
+  }
   std::string path = "/api/v1/messages";
   add_query(path, "control_id", options.control_id);
   add_query(path, "mrn", options.mrn);

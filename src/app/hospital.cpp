@@ -124,7 +124,8 @@ void Morning::pid(hl7::MessageBuilder& out, const Patient& patient) {
 void Morning::pv1(hl7::MessageBuilder& out, const Patient& patient, std::string_view location) {
   const HospitalProvider& doctor = *patient.attending;
   out.segment("PV1").field(1, "1").field(2, "I").components(3, {location, patient.room, "1"});
-  out.components(7, {doctor.id, doctor.name_ja, "", "", "", "", "", "", "MINATO-HP"});
+  const std::size_t blank = doctor.name_ja.find(' ');
+  out.components(7, {doctor.id, doctor.name_ja.substr(0, blank), doctor.name_ja.substr(blank + 1), "", "", "", "", "", "MINATO-HP"});
   out.field(19, "V" + patient.id).field(44, dtm());
 }
 
@@ -190,7 +191,7 @@ Status Morning::mistakes(const Patient& known) {
 
   hl7::MessageBuilder forged = start("LAB", Encoding::kUtf8, "ORU", "R01");
   pid(forged, known);
-  forged.segment("PD1").components(4, {"collector@evil.example", known.attending->name_en, "x"});
+  forged.segment("PD1").components(4, {"collector@evil.example", "森", "遥"});
   pv1(forged, known, known.ward);
   forged.segment("OBX").field(1, "1").field(2, "NM").components(3, {"2345-7", "グルコース", "LN"}).field(5, "500").field(8, "HH");
   MN_CHECK(send(forged, "LAB", "mail address that is not the registry's"));

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "flow/step_records.h"
 #include "os/files.h"
-#include "store/journal/backup.h"
 
 namespace minato {
 namespace {
@@ -97,7 +96,10 @@ void Housekeeping::write_status(JsonWriter& json) const {
 }
 
 Status Housekeeping::backup(const std::string& directory) {
-  MN_TRY(report, backup_journal(context_.stores.journal(), directory));
+  if (context_.stores.segments() == nullptr) {
+    return fail(Errc::kRefused, "with PostgreSQL the database's own backup holds everything (pg_basebackup, pg_dump)");
+  }
+  MN_TRY(report, context_.stores.segments()->backup(real_files(), directory));
   log::info("backup.done", {{"through", report.last.value}, {"bytes", report.bytes}});
   return context_.stores.operations().note_action("admin", "backup", "through " + std::to_string(report.last.value));
 }

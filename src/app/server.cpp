@@ -17,8 +17,10 @@
 #include "crypto/random.h"
 #include "edge/admin/admin.h"
 #include "edge/mllp/server.h"
+#include "flow/deliver_step.h"
 #include "flow/process_step.h"
 #include "flow/worker.h"
+#include "language/dictionary.h"
 #include "os/files.h"
 #include "os/thread.h"
 
@@ -72,6 +74,10 @@ struct Server::State {
   std::unique_ptr<PatientMaster> master;
   std::unique_ptr<MailSender> sender;
   std::shared_ptr<MailStep> mail;
+  std::unique_ptr<EffectGuard> guard;
+  std::unique_ptr<CurrentRoutes> routes;
+  std::map<std::string, DestinationKind> destination_kinds;
+  std::map<std::string, std::shared_ptr<DeliverStep>> destinations;
   std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<admin::Services> services;
   std::unique_ptr<http::Server> http;
@@ -90,7 +96,10 @@ struct Server::State {
   Status open_stores();
   Status open_flow();
   Status open_doors();
+  Status open_destinations();
   Status add_workers(const NotifyRules& rules);
+  Result<std::vector<ChildItem>> route(const hl7::Message& message, const Entry& entry) const;
+  Result<std::string> dry_run(const std::string& text, std::size_t messages_max);
   void make_services();
 };
 
@@ -116,6 +125,7 @@ Status Server::State::open_flow() {
   follower = start_thread("follow", [this](std::stop_token stop) { stores->follower().run(stop); });
   MN_TRY(secret, id_secret(config.data_dir));
   MN_TRY(rules, notify_rules(config, secret));
+  MN_CHECK(open_destinations());
   return add_workers(rules);
 }
 
@@ -130,18 +140,73 @@ Status Server::State::add_workers(const NotifyRules& rules) {
       MailContext{stores->journal(), stores->derived(), stores->queue(), real_clock(), *sender, master.get(), stores->feeds(),
                   std::move(templates), language::builtin_dictionary()},
       std::move(mail_config));
-  const RouteMessage no_routes = [](const hl7::Message&, const Entry&) -> Result<std::vector<ChildItem>> {
-    return std::vector<ChildItem>();
-  };
-  auto process = std::make_shared<ProcessStep>(stores->derived(), real_clock(), master.get(),
-                                               ProcessOptions{stores->feeds(), rules, config.notify.enabled}, no_routes);
+  auto process = std::make_shared<ProcessStep>(
+      stores->derived(), real_clock(), master.get(), ProcessOptions{stores->feeds(), rules, config.notify.enabled},
+      [this](const hl7::Message& message, const Entry& entry) { return route(message, entry); });
   const std::string node = crypto::random_token().substr(0, 8);
   workers = std::make_unique<WorkerPool>(WorkerContext{stores->journal(), stores->queue(), stores->progress(), real_clock(),
                                                        real_random(), metrics, node});
   const RetryPolicy retry{config.queue.receives_max, config.queue.backoff_first, config.queue.backoff_max};
   workers->add({"process", {std::string(kProcessStep)}, process, config.queue.workers, 64, retry});
   workers->add({"mail", {std::string(kMailStep)}, mail, 2, 8, retry});
+  // Each destination has a thread of its own, so that a dead one holds up nobody else.
+  for (const auto& [name, step] : destinations) {
+    workers->add({name, {delivery_step_name(destination_kinds.at(name), name)}, step, 1, 16, retry});
+  }
   return {};
+}
+
+Status Server::State::open_destinations() {
+  guard = std::make_unique<EffectGuard>(stores->journal(), stores->derived(), real_clock());
+  std::vector<std::string> names;
+  for (const DestinationConfig& destination : config.destinations) {
+    MN_TRY(options, destination_options(destination));
+    names.push_back(options.name);
+    destination_kinds.emplace(options.name, options.kind);
+  }
+  std::string initial;
+  if (!config.routes_file.empty()) {
+    MN_TRY(text, read_file(real_files(), config.routes_file, kRouteTextBytesMax));
+    initial = std::move(text);
+  }
+  MN_TRY(opened, CurrentRoutes::open(real_files(), config.data_dir + "/routes", initial, names));
+  routes = std::move(opened);
+  // The file of the configuration counts at every start; what was applied by the interface lasts until then only if no file is configured.
+  if (!config.routes_file.empty() && routes->current()->text() != initial) {
+    MN_TRY(version, routes->apply(initial));
+    log::info("routes.applied", {{"version", log::own(version)}});
+  }
+  for (const DestinationConfig& destination : config.destinations) {
+    MN_TRY(options, destination_options(destination));
+    MN_TRY(deliverer, make_deliverer(options, real_files(), real_clock()));
+    destinations.emplace(options.name, std::make_shared<DeliverStep>(DeliverStep::Context{*routes, *guard, real_clock()}, options,
+                                                                     std::move(deliverer)));
+  }
+  return {};
+}
+
+Result<std::vector<ChildItem>> Server::State::route(const hl7::Message& message, const Entry& entry) const {
+  if (destinations.empty()) return std::vector<ChildItem>();
+  MN_TRY(received, parse_received(entry.record.meta));
+  return routed_children(*routes->current(), message, {received.listener}, destination_kinds);
+}
+
+Result<std::string> Server::State::dry_run(const std::string& text, std::size_t messages_max) {
+  MN_TRY(rules, RouteSet::parse(text, "routes", &routes->destinations()));
+  const auto current = routes->current();
+  DryRun run(*current, *rules);
+  std::optional<Seq> before;
+  for (std::size_t tried = 0; tried < messages_max;) {
+    MN_TRY(page, stores->operations().messages({}, before, std::min<std::size_t>(messages_max - tried, 500)));
+    for (const IndexedMessage& row : page.rows) {
+      MN_TRY(bytes, stores->operations().message_bytes(row.seq));
+      ++tried;
+      if (const auto message = hl7::Message::view(bytes)) run.add(row.seq, *message, {row.listener});
+    }
+    if (!page.next || page.rows.empty()) break;
+    before = page.next;
+  }
+  return run.json();
 }
 
 void Server::State::make_services() {
@@ -155,7 +220,13 @@ void Server::State::make_services() {
             else if (!ready) why = "starting";
             return ready && !fatal;
           },
-      .status = [this](JsonWriter& json) { housekeeping->write_status(json); },
+      .status =
+          [this](JsonWriter& json) {
+            housekeeping->write_status(json);
+            json.key("destinations").begin_object();
+            for (const auto& [name, step] : destinations) json.member(name, minato::name(step->breaker_state()));
+            json.end_object().member("connections", mllp->connections());
+          },
       .backup = [this](const std::string& directory) { return housekeeping->backup(directory); },
       .purge = [this](Seq through, std::string_view by, std::string_view reason) {
         return housekeeping->purge(through, by, reason);
@@ -164,14 +235,19 @@ void Server::State::make_services() {
         if (config.http.tls.enabled()) MN_CHECK(http->reload_tls());
         return mllp->reload_certificates();
       },
-      .routes_text = [] { return std::string(); },
-      .routes_dry_run = [](const std::string&, std::size_t) -> Result<std::string> {
-        return fail(Errc::kNotFound, "no routes are configured");
+      .routes_text = [this] { return routes->current()->text(); },
+      .routes_dry_run = [this](const std::string& text, std::size_t messages_max) { return dry_run(text, messages_max); },
+      .routes_apply = [this](const std::string& text, std::string_view by) -> Result<std::string> {
+        MN_TRY(version, routes->apply(text));
+        MN_CHECK(stores->operations().note_action(by, "routes applied", version));
+        return version;
       },
-      .routes_apply = [](const std::string&, std::string_view) -> Result<std::string> {
-        return fail(Errc::kNotFound, "no routes are configured");
+      .reset_destination = [this](std::string_view name) -> Status {
+        const auto at = destinations.find(std::string(name));
+        if (at == destinations.end()) return fail(Errc::kNotFound, "no such destination");
+        at->second->reset_breaker();
+        return {};
       },
-      .reset_destination = [](std::string_view) -> Status { return fail(Errc::kNotFound, "no such destination"); },
       .notice_html = [this](std::string_view id) { return mail->page(id); },
   });
 }

@@ -2,7 +2,10 @@
 
 #include "base/log.h"
 #include "os/files.h"
+#if __has_include("store/journal/postgres_journal.h")
 #include "store/journal/postgres_journal.h"
+#define MINATO_HAS_POSTGRES_JOURNAL 1
+#endif
 #include "store/journal/segment_journal.h"
 #include "store/queue/open.h"
 
@@ -38,20 +41,27 @@ JournalEvents journal_events(metrics::Registry& metrics, const std::function<voi
   return events;
 }
 
-Result<std::unique_ptr<Journal>> open_journal(const Config& config, JournalEvents events) {
-  if (config.journal.kind == "postgres") {
-    PostgresJournalOptions options;
-    options.connection.conninfo = config.journal.postgres;
-    options.events = std::move(events);
-    return open_postgres_journal(options);
-  }
+Result<std::unique_ptr<Journal>> open_grown(const Config& config, JournalEvents events) {
+#ifdef MINATO_HAS_POSTGRES_JOURNAL
+  PostgresJournalOptions options;
+  options.connection.conninfo = config.journal.postgres;
+  options.events = std::move(events);
+  return open_postgres_journal(options);
+#else
+  static_cast<void>(config);
+  static_cast<void>(events);
+  return fail(Errc::kRefused, "journal.kind = \"postgres\" is not in this build");
+#endif
+}
+
+Result<std::unique_ptr<SegmentJournal>> open_embedded(const Config& config, JournalEvents events) {
   SegmentJournalOptions options;
   options.directory = config.data_dir + "/journal";
   options.segment_bytes = config.journal.segment_bytes;
-  options.free_bytes_min = config.journal.free_bytes_min;
-  options.mode = config.journal.realtime ? CommitMode::kRealtimeThread : CommitMode::kAdaptive;
+  options.space_low_bytes = config.journal.free_bytes_min;
+  options.commit_mode = config.journal.realtime ? CommitMode::kRealtimeThread : CommitMode::kAdaptive;
   options.events = std::move(events);
-  return open_segment_journal(real_files(), real_clock(), options);
+  return open_segment_journal(real_files(), real_clock(), std::move(options));
 }
 
 Result<std::unique_ptr<Queue>> open_queue(const Config& config) {
@@ -92,8 +102,15 @@ Stores::~Stores() {
 Result<std::unique_ptr<Stores>> Stores::open(const Config& config, metrics::Registry& metrics, StoreHooks hooks) {
   std::unique_ptr<Stores> out(new Stores);
   MN_CHECK(real_files().make_directories(config.data_dir));
-  MN_TRY(journal, open_journal(config, journal_events(metrics, hooks.on_fatal)));
-  out->journal_ = std::move(journal);
+  JournalEvents events = journal_events(metrics, hooks.on_fatal);
+  if (config.journal.kind == "postgres") {
+    MN_TRY(grown, open_grown(config, std::move(events)));
+    out->journal_ = std::move(grown);
+  } else {
+    MN_TRY(embedded, open_embedded(config, std::move(events)));
+    out->segments_ = embedded.get();
+    out->journal_ = std::move(embedded);
+  }
   DerivedDatabase::Options derived;
   derived.path = config.data_dir + "/derived.db";
   derived.projections = Follower::schemas();

@@ -20,6 +20,7 @@
 #include "flow/progress.h"
 #include "store/index/derived.h"
 #include "store/journal/journal.h"
+#include "store/journal/segment_journal.h"
 #include "store/queue/queue.h"
 
 namespace minato {
@@ -39,6 +40,8 @@ class Stores {
   Status catch_up(const std::stop_token& stop) { return follower_->catch_up(stop); }
   Follower& follower() { return *follower_; }
   Journal& journal() { return *journal_; }
+  // The same journal when it is embedded; null with PostgreSQL.
+  SegmentJournal* segments() { return segments_; }
   DerivedDatabase& derived() { return *derived_; }
   Queue& queue() { return *queue_; }
   Progress& progress() { return progress_; }
@@ -48,6 +51,7 @@ class Stores {
  private:
   Stores() = default;
   std::unique_ptr<Journal> journal_;
+  SegmentJournal* segments_ = nullptr;
   std::unique_ptr<DerivedDatabase> derived_;
   std::unique_ptr<Queue> queue_;
   Progress progress_;

@@ -192,6 +192,40 @@ Result<std::unique_ptr<MailSender>> mail_sender(const Config& config) {
   return smtp_sender(smtp);
 }
 
+Result<DestinationOptions> destination_options(const DestinationConfig& config) {
+  const auto negative = [](const std::string& word) {
+    return word == "retry" ? NegativeAnswer::kRetry : word == "accept" ? NegativeAnswer::kAccept : NegativeAnswer::kPark;
+  };
+  DestinationOptions out;
+  out.name = config.name;
+  out.kind = config.kind == "mllp"      ? DestinationKind::kMllp
+             : config.kind == "webhook" ? DestinationKind::kWebhook
+                                        : DestinationKind::kFile;
+  out.host = config.host;
+  out.port = config.port;
+  out.ack_timeout = config.ack_timeout;
+  out.on_ae = negative(config.on_ae);
+  out.on_ar = negative(config.on_ar);
+  out.url = config.url;
+  out.ca_file = config.ca_file;
+  out.body = config.body == "json" ? WebhookBody::kJson : WebhookBody::kHl7;
+  out.directory = config.directory;
+  out.file_name = config.file_name;
+  if (!config.secret_file.empty()) {
+    MN_TRY(secret, secret_in(config.secret_file));
+    out.secret = std::move(secret);
+  }
+  if (!config.ca_file.empty() || config.tls.enabled()) {
+    TlsClientOptions tls;
+    tls.ca_file = config.ca_file;
+    tls.certificate_file = config.tls.certificate_file;
+    tls.key_file = config.tls.key_file;
+    MN_TRY(context, TlsClientContext::open(tls));
+    if (out.kind == DestinationKind::kMllp) out.tls = std::move(context);
+  }
+  return out;
+}
+
 Result<std::unique_ptr<PatientMaster>> patient_master(const Config& config, Clock& clock) {
   MasterOptions out;
   out.kind = config.master.kind == "pix"    ? MasterKind::kHl7v2

@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "edge/mllp/options.h"
+#include "flow/deliver.h"
 #include "flow/mail_step.h"
 #include "flow/notify.h"
 #include "flow/pix.h"
@@ -21,6 +22,7 @@ Result<NotifyRules> notify_rules(const Config& config, const std::string& id_sec
 // `http_url` is where we are reached when the configuration names no base_url.
 Result<MailOptions> mail_options(const Config& config, NotifyRules rules, const std::string& http_url);
 Result<std::unique_ptr<MailSender>> mail_sender(const Config& config);
+Result<DestinationOptions> destination_options(const DestinationConfig& config);
 // Null when there is none.
 Result<std::unique_ptr<PatientMaster>> patient_master(const Config& config, Clock& clock);
 

@@ -16,9 +16,25 @@ inline constexpr std::size_t kMllpFrameBytesMax = 128 * kMiB;
 inline constexpr std::size_t kJournalRecordBytesMax = 160 * kMiB;
 // What may wait for the running commit. Past it `submit` refuses and the listener stops reading.
 inline constexpr std::size_t kJournalPendingBytesMax = 256 * kMiB;
-// A segment is sealed at this size: large enough that a year is some thousand files, small enough to copy within
-// seconds.
-inline constexpr std::size_t kSegmentBytes = 64 * kMiB;
+// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more
+// than its compressed size: small enough not to matter on a small site, large enough that a large one makes some
+// hundred files a day.
+inline constexpr std::size_t kSegmentBytes = 16 * kMiB;
+// One group of the journal's commit: what one write and one fdatasync carry. A single submission may be larger.
+inline constexpr std::size_t kJournalGroupBytesMax = 4 * kMiB;
+// Zeros are written this far ahead of the end, so that most commits change no metadata of the file (docs/adr/0011).
+inline constexpr std::size_t kJournalZeroAheadBytes = 256 * kKiB;
+// Sealed segments are compressed in blocks of this size: reading one record decompresses one block.
+inline constexpr std::size_t kSealedBlockBytes = 128 * kKiB;
+inline constexpr std::size_t kSealedBlockBytesMax = 1 * kMiB;
+inline constexpr int kSealedCompressionLevel = 9;
+// Readers keep this many sealed segments open and this much of them decompressed.
+inline constexpr std::size_t kJournalOpenSegmentsMax = 16;
+inline constexpr std::size_t kJournalBlockCacheBytes = 8 * kMiB;
+// Below this much free space the journal refuses to append: room for what is under way and for the other databases.
+inline constexpr std::uint64_t kJournalLowSpaceBytes = 256 * kMiB;
+// One read() answers with at most this many bytes beyond its first record.
+inline constexpr std::size_t kJournalReadBytesMax = 64 * kMiB;
 // All buffers of all connections together; above it the listeners stop reading until it falls.
 inline constexpr std::size_t kGlobalBufferBytesMax = 512 * kMiB;
 
@@ -55,6 +71,8 @@ inline constexpr unsigned kHttpConnectionsMax = 512;
 // What is read and thrown away after a body grew too large, so that the sender sees the 413; past it the link is cut.
 inline constexpr std::size_t kHttpDrainBytesMax = 64 * kMiB;
 inline constexpr std::size_t kHttpQueryParametersMax = 256;
+// A PEM file of certificates, keys or revocations. A country's CRL has a few MiB.
+inline constexpr std::size_t kTlsFileBytesMax = 16 * kMiB;
 // HTTP client: an answer above this is refused and the transfer ends.
 inline constexpr std::size_t kHttpAnswerBytesMax = 16 * kMiB;
 

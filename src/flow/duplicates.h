@@ -26,10 +26,6 @@ struct MessageDigest {
   // What makes two messages the same one.
   bool operator==(const MessageDigest& other) const { return whole == other.whole; }
 };
-struct MessageDigestHash {
-  std::size_t operator()(const MessageDigest& digest) const noexcept { return digest.whole.low; }
-};
-
 // What names a message. Views; raw bytes.
 struct MessageName {
   std::string_view identity;

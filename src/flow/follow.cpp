@@ -51,7 +51,7 @@ IndexedMessage indexed(const Entry& entry, const EntryPlan& plan) {
 }  // namespace
 
 struct Follower::Projections {
-  explicit Projections(sql::Sqlite& writer)
+  explicit Projections(Sqlite& writer)
       : index(writer), activity(writer), patients(writer), providers(writer), effects(writer) {}
   MessageIndex index;
   FeedActivity activity;

@@ -7,7 +7,6 @@
 #include "flow/step_records.h"
 #include "format/charset/charset.h"
 #include "format/hl7/message.h"
-#include "record/patient_import.h"
 
 namespace minato {
 namespace {

@@ -241,16 +241,26 @@ Receiver::Admission Receiver::admit(Part& part) {
   const std::lock_guard lock(mutex_);
   Admission admission{.known = window_.find(pending.digest, pending.time), .waits = false, .reused_id = false};
   if (admission.known) return admission;
-  const auto [first, is_new] = committing_.try_emplace(pending.digest, &pending);
-  if (is_new) {
-    admission.reused_id = window_.id_seen(pending.digest, pending.time);
+  auto [other, last] = committing_.equal_range(pending.digest.id);
+  admission.reused_id = other != last || window_.id_seen(pending.digest, pending.time);
+  for (; other != last; ++other) {
+    Pending& first = *other->second;
+    if (!(first.digest == pending.digest)) continue;
+    admission.waits = true;
+    pending.answers = first.answers;
+    pending.peer_meta = part.peer.meta;
+    first.waiting.push_back(std::move(part.pending));
     return admission;
   }
-  admission.waits = true;
-  pending.answers = first->second->answers;
-  pending.peer_meta = part.peer.meta;
-  first->second->waiting.push_back(std::move(part.pending));
+  committing_.emplace(pending.digest.id, &pending);
   return admission;
+}
+
+// Under the lock: it is on its way no more.
+void Receiver::end_committing(Pending& pending) {
+  auto [at, last] = committing_.equal_range(pending.digest.id);
+  while (at != last && at->second != &pending) ++at;
+  if (at != last) committing_.erase(at);
 }
 
 void Receiver::take_duplicate(Round& round, Part part, const Verdict& verdict, DuplicateWindow::Known known) {
@@ -341,7 +351,7 @@ void Receiver::committed(std::span<const Committed> batch) {
       std::unique_ptr<Pending> pending(reinterpret_cast<Pending*>(static_cast<std::uintptr_t>(commit.ticket)));
       if (pending->kind == Pending::Kind::kAccepted) {
         window_.insert(pending->digest, {.seq = commit.seq, .time = pending->time});
-        committing_.erase(pending->digest);
+        end_committing(*pending);
       }
       for (auto& again : pending->waiting) defer_duplicate(*again, commit.seq);
       settled.push_back({std::move(pending), commit.seq});
@@ -419,7 +429,7 @@ void Receiver::turn_away_one(Pending& pending, hl7::Fault fault, std::string_vie
 void Receiver::leave_window(Pending& pending) {
   if (pending.kind != Pending::Kind::kAccepted) return;
   const std::lock_guard lock(mutex_);
-  committing_.erase(pending.digest);
+  end_committing(pending);
 }
 
 void Receiver::deliver(Pending& pending, AnswerSink::Link link, Answers& answers) {

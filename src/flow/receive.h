@@ -147,6 +147,7 @@ class Receiver final : private CommitSink {
   void take_half(Round& round, std::string bytes, Part part, const Verdict& verdict);
   void take_deferred(std::vector<Submission>& submissions);
   Admission admit(Part& part);
+  void end_committing(Pending& pending);
   void store(Round& round, RecordKind kind, std::string bytes, Part part, const Verdict& verdict);
   void submit(Round& round);
 
@@ -175,7 +176,7 @@ class Receiver final : private CommitSink {
 
   mutable std::mutex mutex_;  // guards all below
   DuplicateWindow window_;
-  std::unordered_map<MessageDigest, Pending*, MessageDigestHash> committing_;
+  std::unordered_multimap<std::uint64_t, Pending*> committing_;  // by MessageDigest::id
   std::vector<Record> deferred_;
 };
 

@@ -161,6 +161,7 @@ std::vector<const Route*> RouteSet::match(const hl7::Message& message, const Rou
 Result<std::string> RouteSet::apply(const Route& route, const hl7::Message& message) const {
   if (route.changes.empty()) return std::string(message.bytes());
   hl7::MessageEditor editor(message);
+  std::size_t segments = message.segment_count();
   for (std::size_t i = 0; i < route.changes.size(); ++i) {
     const RouteChange& change = route.changes[i];
     Status made;
@@ -169,10 +170,12 @@ Result<std::string> RouteSet::apply(const Route& route, const hl7::Message& mess
       case RouteChange::Kind::kRemove: {
         const std::size_t count = message.segments(change.value).size();
         for (std::size_t n = 0; n < count && made; ++n) made = editor.remove_segment(change.value, 0);
+        segments -= count;
         break;
       }
       case RouteChange::Kind::kAppend:
-        made = editor.insert_segment_after(message.segment_count() - 1, filled(change.value, message));
+        made = editor.insert_segment_after(segments - 1, filled(change.value, message));
+        ++segments;
         break;
       case RouteChange::Kind::kSet: {
         // Values come from the message as it was received, so the order of changes does not matter to what they read.

@@ -1,4 +1,4 @@
-#include <set>
+#include <algorithm>
 
 #include "crypto/sha256.h"
 #include "flow/route.h"

@@ -180,8 +180,8 @@ class Server {
 
   const SocketAddress& bound() const;
   std::size_t requests_running() const;
-  // Reads the TLS files again; connections that exist keep what they have. After an error the old ones stay in use.
-  // The names of the client CAs that the server announces stay those of the start; which of them is trusted is new at once.
+  // Reads the TLS files again: new connections get the new ones, those that exist keep what they have and go on. After an
+  // error the old ones stay in use.
   Status reload_tls();
   Time certificate_not_after() const;
 

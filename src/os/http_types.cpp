@@ -1,5 +1,7 @@
 #include "os/http_types.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace minato::http {
@@ -35,6 +37,17 @@ std::optional<std::string_view> find(const Headers& headers, std::string_view na
     if (ascii_iequals(key, name)) return value;
   }
   return std::nullopt;
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").contains(c);
+  });
+}
+
+bool is_field_value(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) || c == '\t'; });
 }
 
 std::string_view reason(int status) {

@@ -15,6 +15,11 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 // The first value of that name; nullopt when there is none.
 std::optional<std::string_view> find(const Headers& headers, std::string_view name);
 
+// RFC 9110 section 5.6.2: what a method or a header's name is made of.
+bool is_token(std::string_view text);
+// RFC 9110 section 5.5: no control characters but the tab.
+bool is_field_value(std::string_view text);
+
 // The reason phrase that RFC 9110 section 15 gives the status; empty for one it does not know.
 std::string_view reason(int status);
 

@@ -120,7 +120,7 @@ inline std::string TestLink::in_short(const std::string& bytes) {
   if (!message->segment("ERR").exists()) return text;
   // ERR-3 and ERR-4 from v2.5 on, the fourth component of ERR-1 before.
   const std::string code = message->get("ERR-3.1");
-  return text + " " + (code.empty() ? message->get("ERR-1.4") + "E" : code + message->get("ERR-4"));
+  return text + " " + (code.empty() ? message->get("ERR-1.4.1") + "E" : code + message->get("ERR-4"));
 }
 
 inline std::string adt(std::string_view control_id, std::string_view rest = "PID|1||42^^^H^PI||Yamada^Taro\r") {

@@ -63,22 +63,10 @@ bool decode_utf8(std::string_view bytes, std::string& out) {
   return ok;
 }
 
-bool decode_shift_jis(std::string_view bytes, std::string& out) {
-  const JisTables& tables = JisTables::get();
-  bool ok = true;
-  for (std::size_t pos = 0; pos < bytes.size();) {
-    const unsigned byte = byte_at(bytes, pos);
-    const std::size_t length = character_length(Encoding::kShiftJis, bytes, pos);
-    char32_t c = byte;
-    if (length == 2) {
-      c = tables.from_shift_jis(byte, byte_at(bytes, pos + 1));
-    } else if (byte >= 0x80) {
-      c = byte >= 0xA1 && byte <= 0xDF ? kHalfKanaFirst + (byte - 0xA1) : 0u;
-    }
-    ok = (byte == 0 ? (out.push_back('\0'), true) : append_or_replace(c, out)) && ok;
-    pos += length;
-  }
-  return ok;
+char32_t shift_jis_character(std::string_view bytes, std::size_t pos, std::size_t length) {
+  const unsigned lead = byte_at(bytes, pos);
+  if (length == 2) return JisTables::get().from_shift_jis(lead, byte_at(bytes, pos + 1));
+  return lead >= 0xA1 && lead <= 0xDF ? kHalfKanaFirst + (lead - 0xA1) : 0u;
 }
 
 char32_t euc_character(std::string_view bytes, std::size_t pos, std::size_t length) {
@@ -92,18 +80,36 @@ char32_t euc_character(std::string_view bytes, std::size_t pos, std::size_t leng
   return JisTables::get().from_0208(lead & 0x7F, trail & 0x7F);
 }
 
-bool decode_euc_jp(std::string_view bytes, std::string& out) {
+// The character above ASCII at `pos`; 0: there is none.
+using Character = char32_t (*)(std::string_view bytes, std::size_t pos, std::size_t length);
+
+bool decode_pairs(Encoding encoding, std::string_view bytes, Character character, std::string& out) {
   bool ok = true;
   for (std::size_t pos = 0; pos < bytes.size();) {
     if (byte_at(bytes, pos) < 0x80) {
       out.push_back(bytes[pos++]);
       continue;
     }
-    const std::size_t length = character_length(Encoding::kEucJp, bytes, pos);
-    ok = append_or_replace(euc_character(bytes, pos, length), out) && ok;
+    const std::size_t length = character_length(encoding, bytes, pos);
+    ok = append_or_replace(character(bytes, pos, length), out) && ok;
     pos += length;
   }
   return ok;
+}
+
+bool valid_pairs(Encoding encoding, std::string_view bytes, Character character) {
+  for (std::size_t pos = first_non_plain(bytes); pos < bytes.size(); pos = first_non_plain(bytes, pos)) {
+    if (bytes[pos] == 0x1B) {
+      ++pos;
+      continue;
+    }
+    for (; pos < bytes.size() && byte_at(bytes, pos) >= 0x80;) {
+      const std::size_t length = character_length(encoding, bytes, pos);
+      if (character(bytes, pos, length) == 0) return false;
+      pos += length;
+    }
+  }
+  return true;
 }
 
 // Appends the two bytes of a code.
@@ -208,13 +214,14 @@ bool decode_to(Encoding encoding, std::string_view bytes, std::string& out) {
     case Encoding::kAscii: return decode_ascii(bytes, out);
     case Encoding::kUtf8: return decode_utf8(bytes, out);
     case Encoding::kIso2022Jp: return decode_iso2022_jp(bytes, out);
-    case Encoding::kShiftJis: return decode_shift_jis(bytes, out);
-    case Encoding::kEucJp: return decode_euc_jp(bytes, out);
+    case Encoding::kShiftJis: return decode_pairs(encoding, bytes, shift_jis_character, out);
+    case Encoding::kEucJp: return decode_pairs(encoding, bytes, euc_character, out);
     default: return icu_decode(icu_name(encoding), bytes, out);
   }
 }
 
 std::string decode(Encoding encoding, std::string_view bytes) {
+  if (plain_ascii(bytes)) return std::string(bytes);
   std::string out;
   out.reserve(bytes.size() + bytes.size() / 2);
   [[maybe_unused]] const bool all_valid = decode_to(encoding, bytes, out);  // the caller sees U+FFFD where it was not
@@ -222,7 +229,13 @@ std::string decode(Encoding encoding, std::string_view bytes) {
 }
 
 bool valid(Encoding encoding, std::string_view bytes) {
-  if (encoding == Encoding::kUtf8) return valid_utf8(bytes);
+  switch (encoding) {
+    case Encoding::kUtf8: return valid_utf8(bytes);
+    case Encoding::kIso2022Jp: return valid_iso2022_jp(bytes);
+    case Encoding::kShiftJis: return valid_pairs(encoding, bytes, shift_jis_character);
+    case Encoding::kEucJp: return valid_pairs(encoding, bytes, euc_character);
+    default: break;
+  }
   std::string scratch;
   return decode_to(encoding, bytes, scratch);
 }

@@ -77,42 +77,50 @@ bool only_half_kana_bytes(std::string_view bytes) {
   });
 }
 
-// Whether text that is declared to be `declared` may well be in it.
-bool believable(std::string_view bytes, Encoding declared, const Declaration& declaration) {
-  const bool high = has_high_byte(bytes);
-  if (declared == Encoding::kIso2022Jp) return !high || (names_half_kana(declaration) && only_half_kana_bytes(bytes));
-  if (!high) return !has_japanese_escape(bytes);
-  const Utf8Count utf8 = count_utf8(bytes);
-  if (declared == Encoding::kUtf8) return utf8.invalid == 0;
-  if (declared == Encoding::kAscii || !valid(declared, bytes)) return false;
-  const bool single_byte = declared >= Encoding::kIso8859_1 && declared <= Encoding::kIso8859_15;
-  if (utf8.invalid == 0 && (utf8.longer > 0 || single_byte)) return false;
-  if (!single_byte) return true;
+enum class Verdict { kFits, kDamaged, kLie };
+
+Verdict fits_or(bool fits, Verdict otherwise) { return fits ? Verdict::kFits : otherwise; }
+
+Verdict judge_single_byte(std::string_view bytes, Encoding declared) {
+  if (valid_utf8(bytes) || !valid(declared, bytes)) return Verdict::kLie;
   const Guess legacy = guess_legacy(bytes);
-  return legacy.encoding == Encoding::kIso8859_1 || !legacy.certain;
+  return fits_or(legacy.encoding == Encoding::kIso8859_1 || !legacy.certain, Verdict::kLie);
+}
+
+// Whether text that is declared to be `declared` may well be in it.
+Verdict judge(std::string_view bytes, Encoding declared, const Declaration& declaration) {
+  const bool high = has_high_byte(bytes);
+  if (declared == Encoding::kIso2022Jp) {
+    const bool possible = !high || (names_half_kana(declaration) && only_half_kana_bytes(bytes));
+    return possible ? fits_or(valid(declared, bytes), Verdict::kDamaged) : Verdict::kLie;
+  }
+  if (!high) return fits_or(!has_japanese_escape(bytes), Verdict::kLie);
+  if (declared == Encoding::kUtf8) return fits_or(valid_utf8(bytes), Verdict::kLie);
+  if (declared == Encoding::kAscii) return Verdict::kLie;
+  if (declared >= Encoding::kIso8859_1 && declared <= Encoding::kIso8859_15) return judge_single_byte(bytes, declared);
+  if (valid_utf8(bytes) && count_utf8(bytes).longer > 0) return Verdict::kLie;
+  return fits_or(valid(declared, bytes), Verdict::kLie);
 }
 
 void judge_declared(std::string_view bytes, Encoding declared, const Declaration& declaration, CharsetFinding& finding) {
   finding.used = declared;
-  if (believable(bytes, declared, declaration)) {
-    if (!valid(declared, bytes)) finding.warning = Warning::kInvalidBytes;
-    return;
-  }
+  const Verdict verdict = judge(bytes, declared, declaration);
+  if (verdict == Verdict::kFits) return;
+  finding.warning = Warning::kInvalidBytes;
+  if (verdict == Verdict::kDamaged) return;
   const Guess other = guess(bytes);
-  const bool same = other.encoding == declared;
-  if (same || (!other.valid && !other.certain)) {
+  if (other.encoding == declared || (!other.valid && !other.certain)) {
     finding.certain = false;
-    finding.warning = Warning::kInvalidBytes;
     return;
   }
   finding.used = other.encoding;
   finding.certain = other.certain;
-  finding.warning = other.valid ? Warning::kContradicted : Warning::kInvalidBytes;
+  if (other.valid) finding.warning = Warning::kContradicted;
 }
 
 void judge_undeclared(std::string_view bytes, const Declaration& declaration, CharsetFinding& finding) {
   const std::optional<Encoding> site = declaration.undeclared_default;
-  if (site && finding.warning == Warning::kNone && believable(bytes, *site, declaration)) {
+  if (site && finding.warning == Warning::kNone && judge(bytes, *site, declaration) == Verdict::kFits) {
     finding.used = *site;
     return;
   }

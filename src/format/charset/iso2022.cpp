@@ -6,13 +6,28 @@
 namespace minato::charset {
 namespace {
 
+// Takes what is read; the other one only looks whether all is valid.
+struct TextSink {
+  std::string& out;
+  void text(std::string_view ascii) { out.append(ascii); }
+  void character(char32_t c) { append_utf8(c, out); }
+};
+struct NoSink {
+  void text(std::string_view) {}
+  void character(char32_t) {}
+};
+
 // Reads one text; the state is G0.
+template <typename Sink>
 class Reader {
  public:
-  Reader(std::string_view bytes, std::string& out) : bytes_(bytes), out_(out) {}
+  Reader(std::string_view bytes, Sink sink) : bytes_(bytes), sink_(sink) {}
 
   bool run() {
-    while (pos_ < bytes_.size()) step();
+    while (pos_ < bytes_.size()) {
+      if (g0_ == G0::kAscii) plain();
+      if (pos_ < bytes_.size()) step();
+    }
     return ok_ && !shifted();
   }
 
@@ -22,7 +37,13 @@ class Reader {
 
   void put(char32_t c) {
     ok_ = ok_ && c != 0;
-    append_utf8(c != 0 ? c : kReplacement, out_);
+    sink_.character(c != 0 ? c : kReplacement);
+  }
+
+  void plain() {
+    const std::size_t end = first_non_plain(bytes_, pos_);
+    sink_.text(bytes_.substr(pos_, end - pos_));
+    pos_ = end;
   }
 
   void step() {
@@ -33,7 +54,7 @@ class Reader {
       // The text before it is readable, but the sender has forgotten to shift back: delimiters may have been taken for text.
       ok_ = ok_ && !shifted();
       g0_ = G0::kAscii;
-      out_.push_back(static_cast<char>(byte));
+      sink_.character(byte);
       ++pos_;
       return;
     }
@@ -52,7 +73,7 @@ class Reader {
     if (found.length == 0) {
       // Some other set's designation: nobody can read what follows, but the byte itself is a control character like another.
       ok_ = false;
-      out_.push_back('\x1B');
+      sink_.character(0x1B);
       ++pos_;
       return;
     }
@@ -72,9 +93,8 @@ class Reader {
       ++pos_;
       return;
     }
-    const JisTables& tables = JisTables::get();
     const unsigned second = byte_at(pos_ + 1);
-    put(g0_ == G0::kJisX0208 ? tables.from_0208(first, second) : tables.from_0212(first, second));
+    put(g0_ == G0::kJisX0208 ? tables_.from_0208(first, second) : tables_.from_0212(first, second));
     pos_ += 2;
   }
 
@@ -86,7 +106,8 @@ class Reader {
   }
 
   std::string_view bytes_;
-  std::string& out_;
+  Sink sink_;
+  const JisTables& tables_ = JisTables::get();
   std::size_t pos_ = 0;
   G0 g0_ = G0::kAscii;
   bool ok_ = true;
@@ -94,7 +115,11 @@ class Reader {
 
 }  // namespace
 
-bool decode_iso2022_jp(std::string_view bytes, std::string& out) { return Reader(bytes, out).run(); }
+bool decode_iso2022_jp(std::string_view bytes, std::string& out) {
+  return Reader<TextSink>(bytes, TextSink{out}).run();
+}
+
+bool valid_iso2022_jp(std::string_view bytes) { return Reader<NoSink>(bytes, NoSink{}).run(); }
 
 void Iso2022Writer::shift(G0 to) {
   if (g0_ == to) return;

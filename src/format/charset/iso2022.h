@@ -11,6 +11,7 @@ namespace minato::charset {
 // A C0 control returns to ASCII. 8-bit bytes A1-DF are half-width kana in any state. False when anything was not valid,
 // or the text does not shift back before a control character or its end.
 bool decode_iso2022_jp(std::string_view bytes, std::string& out);
+bool valid_iso2022_jp(std::string_view bytes);
 
 // Writes character after character, with the shifts between them. Prefers ASCII, JIS X 0208, 7-bit katakana, JIS X 0212, in this order.
 // JIS X 0201 Roman is never written: its YEN SIGN and OVERLINE are the bytes of HL7 delimiters; their full-width forms are.

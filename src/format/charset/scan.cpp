@@ -118,47 +118,58 @@ Designation hl7_designation_at(std::string_view bytes, std::size_t pos, char esc
   return {found.g0, at + 1 - pos};
 }
 
+namespace {
+
+Designation any_designation_at(std::string_view bytes, std::size_t pos, char hl7_escape) {
+  if (bytes[pos] == 0x1B) return designation_at(bytes, pos);
+  return hl7_escape != 0 && bytes[pos] == hl7_escape ? hl7_designation_at(bytes, pos, hl7_escape) : Designation{};
+}
+
+// From behind a designation to the next one, or to where a control character or (in katakana) a byte of no katakana ends the shift.
+std::size_t skip_shifted(std::string_view bytes, std::size_t pos, G0 g0, char hl7_escape) {
+  const bool katakana = g0 == G0::kJisKatakana;
+  while (pos < bytes.size()) {
+    const unsigned byte = byte_at(bytes, pos);
+    const bool switches = byte == 0x1B || (hl7_escape != 0 && bytes[pos] == hl7_escape);
+    if (byte < 0x20 || (katakana && byte >= 0x60 && byte < 0x80)) return pos;
+    if (switches && any_designation_at(bytes, pos, hl7_escape).length > 0) return pos;
+    const bool pair = !katakana && is_94(byte) && pos + 1 < bytes.size() && is_94(byte_at(bytes, pos + 1));
+    pos += pair ? 2 : 1;
+  }
+  return pos;
+}
+
+std::size_t skip_iso2022(std::string_view bytes, std::size_t pos, char hl7_escape) {
+  while (pos < bytes.size()) {
+    const Designation found = any_designation_at(bytes, pos, hl7_escape);
+    if (found.length == 0) return pos;
+    pos += found.length;
+    if (found.g0 == G0::kAscii || found.g0 == G0::kJisRoman) return pos;
+    pos = skip_shifted(bytes, pos, found.g0, hl7_escape);
+  }
+  return pos;
+}
+
+}  // namespace
+
+std::size_t skip_multibyte(Encoding encoding, std::string_view bytes, std::size_t pos, char hl7_escape) {
+  if (encoding == Encoding::kIso2022Jp) return skip_iso2022(bytes, pos, hl7_escape);
+  while (pos < bytes.size() && byte_at(bytes, pos) >= 0x80) pos += character_length(encoding, bytes, pos);
+  return pos;
+}
+
 bool Scanner::next_multibyte(const ByteSet& wanted) {
-  if (encoding_ == Encoding::kIso2022Jp) return next_iso2022(wanted);
-  while (next_ < bytes_.size()) {
-    position_ = next_;
-    if (byte_at(bytes_, next_) >= 0x80) {
-      next_ += character_length(encoding_, bytes_, next_);
-      continue;
-    }
-    ++next_;
-    if (wanted.has(bytes_[position_])) return true;
-  }
-  position_ = bytes_.size();
-  return false;
-}
-
-// One step inside a shifted set; false: the byte at next_ is to be looked at in single-byte state.
-bool Scanner::skip_shifted() {
-  const unsigned byte = byte_at(bytes_, next_);
-  if (byte < 0x20 || (!double_byte_ && byte >= 0x60 && byte < 0x80)) {
-    shifted_ = false;
-    return false;
-  }
-  const bool pair = double_byte_ && is_94(byte) && next_ + 1 < bytes_.size() && is_94(byte_at(bytes_, next_ + 1));
-  next_ += pair ? 2 : 1;
-  return true;
-}
-
-bool Scanner::next_iso2022(const ByteSet& wanted) {
+  const bool iso2022 = encoding_ == Encoding::kIso2022Jp;
   while (next_ < bytes_.size()) {
     const char byte = bytes_[next_];
-    if (byte == 0x1B || (byte == hl7_escape_ && byte != 0)) {
-      const Designation found =
-          byte == 0x1B ? designation_at(bytes_, next_) : hl7_designation_at(bytes_, next_, hl7_escape_);
-      if (found.length > 0) {
-        double_byte_ = found.g0 == G0::kJisX0208 || found.g0 == G0::kJisX0212;
-        shifted_ = double_byte_ || found.g0 == G0::kJisKatakana;
-        next_ += found.length;
+    const bool may_begin = iso2022 ? byte == 0x1B || byte == hl7_escape_ : static_cast<std::uint8_t>(byte) >= 0x80;
+    if (may_begin) {
+      const std::size_t behind = skip_multibyte(encoding_, bytes_, next_, hl7_escape_);
+      if (behind > next_) {
+        next_ = behind;
         continue;
       }
     }
-    if (shifted_ && skip_shifted()) continue;
     position_ = next_++;
     if (wanted.has(byte)) return true;
   }

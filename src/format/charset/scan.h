@@ -24,20 +24,26 @@ class ByteSet {
     for (const char byte : bytes) add(byte);
   }
   constexpr void add(char byte) {
-    if (byte != 0) member_[static_cast<std::uint8_t>(byte)] = true;
+    if (byte != 0) words_[word(byte)] |= bit(byte);
   }
-  constexpr bool has(char byte) const { return member_[static_cast<std::uint8_t>(byte)]; }
+  constexpr bool has(char byte) const { return (words_[word(byte)] & bit(byte)) != 0; }
 
  private:
-  std::array<bool, 256> member_{};
+  static constexpr std::size_t word(char byte) { return static_cast<std::uint8_t>(byte) >> 6; }
+  static constexpr std::uint64_t bit(char byte) { return std::uint64_t{1} << (static_cast<std::uint8_t>(byte) & 63); }
+  std::array<std::uint64_t, 4> words_{};
 };
 
 // The length in bytes of the character at `pos`, in an encoding without shift states; 1 for an invalid lead byte. pos < size.
 std::size_t character_length(Encoding encoding, std::string_view bytes, std::size_t pos);
 
+// For an encoding that is not ascii_safe: the end of the run of multi-byte characters that begins at `pos`, or of the shifted text
+// that a designation there begins; what follows is in single-byte state. `pos` itself when nothing of the kind begins there.
+// In ISO-2022-JP the HL7 switches \Cxxyy\ and \Mxxyyzz\ count as their ISO 2022 escapes, when `hl7_escape` is not NUL.
+std::size_t skip_multibyte(Encoding encoding, std::string_view bytes, std::size_t pos, char hl7_escape);
+
 // Walks over `bytes` once. The text starts in single-byte state, as HL7 demands of every delimiter (v2.5.1 section 2.7.2); a C0
-// control such as CR returns to it. In ISO-2022-JP the HL7 switches \Cxxyy\ and \Mxxyyzz\ count as their ISO 2022 escapes, when
-// `hl7_escape` is not NUL.
+// control such as CR returns to it.
 class Scanner {
  public:
   Scanner(Encoding encoding, std::string_view bytes, char hl7_escape, std::size_t begin = 0)
@@ -54,24 +60,15 @@ class Scanner {
     return false;
   }
   std::size_t position() const { return position_; }
-  // Continues at `pos`, in single-byte state.
-  void seek(std::size_t pos) {
-    next_ = pos;
-    shifted_ = false;
-  }
 
  private:
   bool next_multibyte(const ByteSet& wanted);
-  bool next_iso2022(const ByteSet& wanted);
-  bool skip_shifted();
 
   std::string_view bytes_;
   std::size_t next_ = 0;
   std::size_t position_ = 0;
   Encoding encoding_;
   bool safe_;
-  bool shifted_ = false;   // in a double-byte set or in 7-bit katakana
-  bool double_byte_ = false;
   char hl7_escape_;
 };
 

@@ -37,27 +37,59 @@ Location Element::location() const {
   return where;
 }
 
+namespace {
+
+// The end of the part of `raw` that begins at `begin`: the next delimiter that is a character of its own, or the end.
+class PartEnds {
+ public:
+  PartEnds(const Message& message, std::string_view raw, char delimiter)
+      : raw_(raw), delimiter_(delimiter), safe_(charset::ascii_safe(message.encoding())),
+        scanner_(message.encoding(), raw, message.delimiters().escape), wanted_{delimiter} {}
+
+  bool next() {
+    if (!safe_) {
+      const bool more = scanner_.next(wanted_);
+      end_ = scanner_.position();
+      return more;
+    }
+    end_ = raw_.find(delimiter_, begin_);
+    if (end_ == std::string_view::npos) end_ = raw_.size();
+    begin_ = end_ + 1;
+    return end_ < raw_.size();
+  }
+  std::size_t end() const { return end_; }
+
+ private:
+  std::string_view raw_;
+  char delimiter_;
+  bool safe_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  charset::Scanner scanner_;
+  charset::ByteSet wanted_;
+};
+
+}  // namespace
+
 std::string_view Element::part(char delimiter, std::size_t n) const {
   if (message_ == nullptr) return {};
   if (delimiter == 0 || message_->unstructured(place_)) return n == 0 ? raw_ : raw_.substr(raw_.size());
-  charset::Scanner scanner(message_->encoding(), raw_, message_->delimiters().escape);
-  const charset::ByteSet ends{delimiter};
+  PartEnds ends(*message_, raw_, delimiter);
   std::size_t begin = 0;
   for (;; --n) {
-    const bool more = scanner.next(ends);
-    if (n == 0) return raw_.substr(begin, scanner.position() - begin);
+    const bool more = ends.next();
+    if (n == 0) return raw_.substr(begin, ends.end() - begin);
     if (!more) return raw_.substr(raw_.size());
-    begin = scanner.position() + 1;
+    begin = ends.end() + 1;
   }
 }
 
 std::size_t Element::part_count(char delimiter) const {
   if (raw_.empty() || message_ == nullptr) return 0;
   if (delimiter == 0 || message_->unstructured(place_)) return 1;
-  charset::Scanner scanner(message_->encoding(), raw_, message_->delimiters().escape);
-  const charset::ByteSet ends{delimiter};
+  PartEnds ends(*message_, raw_, delimiter);
   std::size_t count = 1;
-  while (scanner.next(ends)) ++count;
+  while (ends.next()) ++count;
   return count;
 }
 
@@ -101,15 +133,14 @@ std::vector<Repetition> Field::repetitions() const {
   if (message_ == nullptr || raw_.empty()) return all;
   const char delimiter = message_->delimiters().repetition;
   if (delimiter == 0 || message_->unstructured(place_)) return {repetition(0)};
-  charset::Scanner scanner(message_->encoding(), raw_, message_->delimiters().escape);
-  const charset::ByteSet ends{delimiter};
+  PartEnds ends(*message_, raw_, delimiter);
   Place place = place_;
   std::size_t begin = 0;
   for (bool more = true; more;) {
-    more = scanner.next(ends);
+    more = ends.next();
     ++place.repetition;
-    all.push_back(Repetition(message_, raw_.substr(begin, scanner.position() - begin), place));
-    begin = scanner.position() + 1;
+    all.push_back(Repetition(message_, raw_.substr(begin, ends.end() - begin), place));
+    begin = ends.end() + 1;
   }
   return all;
 }

@@ -23,8 +23,10 @@ class MessageReader {
     start(begin);
     if (charset::ascii_safe(message_.encoding())) {
       scan_bytes(begin);
+    } else if (message_.encoding() == charset::Encoding::kIso2022Jp) {
+      scan_encoded(begin, [escape = message_.delimiters_.escape](char c) { return c == 0x1B || (c == escape && c != 0); });
     } else {
-      scan_encoded(begin);
+      scan_encoded(begin, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
     }
     if (status_ && begin_ < bytes_.size()) end_segment(trimmed_end());
     return std::move(status_);
@@ -37,10 +39,23 @@ class MessageReader {
     message_.segments_.reserve(16);
   }
 
-  void scan_encoded(std::size_t begin) {
-    charset::Scanner scanner(message_.encoding(), bytes_, message_.delimiters_.escape, begin);
-    const charset::ByteSet wanted{field_, '\r', '\n'};
-    while (status_ && scanner.next(wanted)) on(scanner.position());
+  // `opens`: a multi-byte character, or a shift to such, may begin with this byte. These are passed over, the bytes between them
+  // are read like ASCII.
+  template <typename Opens>
+  void scan_encoded(std::size_t pos, Opens opens) {
+    while (status_ && pos < bytes_.size()) {
+      const char byte = bytes_[pos];
+      if (opens(byte)) {
+        const std::size_t behind =
+            charset::skip_multibyte(message_.encoding(), bytes_, pos, message_.delimiters_.escape);
+        if (behind > pos) {
+          pos = behind;
+          continue;
+        }
+      }
+      if (byte == field_ || byte == '\r' || byte == '\n') on(pos);
+      ++pos;
+    }
   }
 
   void scan_bytes(std::size_t pos) {

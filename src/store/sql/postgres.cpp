@@ -69,6 +69,8 @@ PostgresRows::~PostgresRows() { PQclear(result_); }
 
 int PostgresRows::size() const { return PQntuples(result_); }
 
+int PostgresRows::columns() const { return PQnfields(result_); }
+
 std::int64_t PostgresRows::changed_rows() const { return std::atoll(PQcmdTuples(result_)); }
 
 bool PostgresRows::is_null(int row, int column) const { return PQgetisnull(result_, row, column) != 0; }

@@ -65,6 +65,7 @@ class PostgresRows {
   ~PostgresRows();
 
   int size() const;
+  int columns() const;
   std::int64_t changed_rows() const;  // by INSERT, UPDATE or DELETE
 
   // Columns and rows from 0. Numbers of an absent value are 0, its text and bytes are empty.

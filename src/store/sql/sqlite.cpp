@@ -124,6 +124,8 @@ Result<bool> SqliteRows::step() {
   return failed("step", sqlite3_extended_errcode(sqlite3_db_handle(statement_)));
 }
 
+int SqliteRows::columns() const { return sqlite3_column_count(statement_); }
+
 bool SqliteRows::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
 std::int64_t SqliteRows::integer(int column) const { return sqlite3_column_int64(statement_, column); }

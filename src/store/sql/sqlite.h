@@ -81,6 +81,7 @@ class SqliteRows {
   Result<bool> step();
 
   // Columns from 0. Numbers of an absent value are 0, its text and bytes are empty.
+  int columns() const;
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   std::uint64_t natural(int column) const { return static_cast<std::uint64_t>(integer(column)); }
