@@ -47,7 +47,8 @@ inline constexpr std::size_t kDictionaryBytesMax = 64 * kMiB;
 inline constexpr std::size_t kDictionaryFormBytesMax = 256;
 
 // Notification. The narrative of one message that is read for findings; longer notes are cut, and said to be.
-inline constexpr std::size_t kExtractTextBytesMax = 4 * kMiB;
+inline constexpr std::size_t kExtractTextBytesMax = 1 * kMiB;
+inline constexpr std::size_t kExtractFindingsMax = 5'000;
 inline constexpr std::size_t kTemplateBytesMax = 256 * kKiB;
 inline constexpr std::size_t kTemplateDepthMax = 16;
 // Of one mail: what a person can read. The page behind the link has all.

@@ -1,6 +1,7 @@
 #include "flow/extract.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -116,6 +117,21 @@ bool starts_with_folded(std::string_view text, std::string_view lower) {
   return text.size() >= lower.size() && ascii_iequals(text.substr(0, lower.size()), lower);
 }
 
+// Few positions begin like any heading at all, and those that do are compared with few.
+const std::vector<const Heading*>& headings_starting_with(std::string_view text) {
+  static const std::array<std::vector<const Heading*>, 256> kByFirst = [] {
+    std::array<std::vector<const Heading*>, 256> out;
+    for (const Heading& heading : kHeadings) {
+      const char first = heading.text.front();
+      out[static_cast<unsigned char>(first)].push_back(&heading);
+      if (first >= 'a' && first <= 'z') out[static_cast<unsigned char>(first - 'a' + 'A')].push_back(&heading);
+    }
+    return out;
+  }();
+  static const std::vector<const Heading*> kNone;
+  return text.empty() ? kNone : kByFirst[static_cast<unsigned char>(text.front())];
+}
+
 struct FoundHeading {
   Section section = Section::kNone;
   std::size_t end = 0;  // where what it heads begins
@@ -125,10 +141,10 @@ struct FoundHeading {
 std::optional<FoundHeading> heading_at(std::string_view text, std::size_t pos) {
   const std::size_t word = skip(text, pos, kOpeners);
   const Heading* best = nullptr;
-  for (const Heading& heading : kHeadings) {
-    if (starts_with_folded(text.substr(word), heading.text) &&
-        (best == nullptr || heading.text.size() > best->text.size())) {
-      best = &heading;
+  for (const Heading* const heading : headings_starting_with(text.substr(word))) {
+    if (starts_with_folded(text.substr(word), heading->text) &&
+        (best == nullptr || heading->text.size() > best->text.size())) {
+      best = heading;
     }
   }
   if (best == nullptr) return std::nullopt;
@@ -284,6 +300,10 @@ void extract_narrative(const Narrative& narrative, const language::Extractor& ex
     code_points += count_code_points(std::string_view(narrative.text).substr(counted, section.offset - counted));
     counted = section.offset;
     for (language::Finding& finding : extractor.extract(section.text, language::Language::kUnknown)) {
+      if (out.findings.size() >= kExtractFindingsMax) {
+        out.truncated = true;
+        return;
+      }
       move_span(finding.span, section.offset, code_points);
       if (!finding.dose.empty()) move_span(finding.dose_span, section.offset, code_points);
       finding.historical = finding.historical || section.section == Section::kHistory;

@@ -33,7 +33,7 @@ struct Extraction {
   std::vector<LocatedFinding> findings;  // in the order of the message
   std::size_t texts = 0;                 // narratives read
   std::size_t refused = 0;               // OBX-5 with embedded or referenced documents
-  bool truncated = false;                // there was more text than kExtractTextBytesMax
+  bool truncated = false;                // there was more than the limits let through
 };
 
 Extraction extract_findings(const hl7::Message& message, const language::Extractor& extractor);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "language/dictionary.h"
 
 namespace minato {
@@ -93,6 +94,14 @@ TEST(Extract, TextOverTheLimitIsCutAndSaidToBe) {
   const Extraction found = extracted(segments);
   EXPECT_TRUE(found.truncated);
   EXPECT_TRUE(found.findings.empty());
+}
+
+TEST(Extract, FindingsOverTheLimitAreLeftOutAndSaidToBe) {
+  std::string pains;
+  for (std::size_t i = 0; i <= kExtractFindingsMax; ++i) pains += "pain, ";
+  const Extraction found = extracted("OBX|1|TX|N||" + pains + "\r");
+  EXPECT_TRUE(found.truncated);
+  EXPECT_EQ(found.findings.size(), kExtractFindingsMax);
 }
 
 TEST(Extract, AMailNamesEachConceptOnceAndOnlyThisPatients) {
