@@ -111,8 +111,6 @@ inline constexpr std::size_t kIndexSearchStepsMax = 20'000;
 // Registries. Shown faults of an import, so that an answer stays readable.
 inline constexpr std::size_t kRegistryCsvFaultsShown = 20;
 inline constexpr std::size_t kRegistryCsvRowsMax = 2'000'000;
-// Merges that may lead to one patient, one after another.
-inline constexpr std::size_t kRegistryMergeDepthMax = 1000;
 inline constexpr std::size_t kRegistryIdentifiersPerEventMax = 64;
 inline constexpr std::size_t kRegistryPageMax = 1000;
 // How many messages a resend is looked for among: minutes at the rate of the largest hospital, days at that of most;
@@ -147,5 +145,7 @@ inline constexpr std::size_t kRouteConditionsMax = 1000;  // of one route, neste
 inline constexpr std::size_t kRouteConditionDepthMax = 16;
 inline constexpr std::size_t kRouteTableRowsMax = 100'000;
 inline constexpr std::size_t kRouteTextBytesMax = 4 * kMiB;
+// Patients of one family name or birth date that a search by demographics looks at.
+inline constexpr std::size_t kRegistryCandidatesMax = 50'000;
 
 }  // namespace minato

@@ -40,6 +40,9 @@ namespace minato {
 class Sqlite;
 struct Entry;
 
+// A sender's clock that is further ahead must not make all later events stale.
+inline constexpr Duration kRegistryClockAheadMax = std::chrono::hours(24);
+
 // One trigger event about one patient, as read from an authoritative feed (see adt.h) or a row of an import.
 struct PatientEvent {
   std::string code = {};  // "A01"; see event_effect()
@@ -71,6 +74,18 @@ struct PatientApplied {
   PatientId patient = {};  // the surviving one; 0 when there is none
   bool created = false;
 };
+
+// docs/formats/registry.md has the columns. Each row is a patient as an event with the code "import" tells of one;
+// `source` and times are the caller's to fill in. kRefused: all faults in the text with their lines (at most
+// kRegistryCsvFaultsShown), and nothing is taken.
+struct PatientImport {
+  PatientEvent event = {};
+  std::optional<bool> notifications_refused = {};
+};
+Result<std::vector<PatientImport>> parse_patient_csv(std::string_view csv);
+// Whether the `change` of a kRegistryChange record with what = "patients" can be applied, as far as its form goes.
+// kRefused says what is wrong with it.
+Status check_patient_change(std::string_view change_json);
 
 // The writing side. Keeps no state between calls: the database is all.
 class PatientWriter {
