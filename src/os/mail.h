@@ -45,9 +45,10 @@ Result<std::string> render_mail(const Mail& mail);
 
 enum class MailOutcome : std::uint8_t {
   kSent,       // the server took responsibility (250 after DATA)
-  kPermanent,  // 5xx, or the mail itself is malformed: the same again will fail again
-  kTemporary,  // 4xx: later
-  kNotSent,    // refused, unreachable, time-out, TLS or link failure, all before the message was complete: nothing happened
+  kPermanent,  // 5xx to the envelope or the message, or the mail itself is malformed: the same again will fail again
+  kTemporary,  // 4xx to the envelope or the message: later
+  kNotSent,    // no connection, TLS failed, a reply above 400 to the greeting, EHLO or AUTH (a wrong password is no fault of
+               // the mail), time-out or link lost before the message was complete: nothing happened
   kUncertain,  // the link was lost after the whole message had gone and before the answer: it may have been delivered
 };
 std::string_view name(MailOutcome outcome);
@@ -92,7 +93,8 @@ struct SmtpOptions {
   std::chrono::milliseconds timeout{60'000};  // for one message, connecting included
   unsigned connections_max = 4;               // kept open between messages; more senders at once wait for one
 };
-// kRefused: authentication without TLS (but on loopback), or with kOpportunistic; no secret; a malformed host.
+// Connections are kept between mails; one that died meanwhile is replaced without the caller noticing. Destruction waits for no
+// server. kRefused: authentication without TLS (but on loopback), or with kOpportunistic; no secret; a malformed host.
 Result<std::unique_ptr<MailSender>> smtp_sender(const SmtpOptions& options);
 
 // Writes each mail as a file `<name of the Message-ID>.eml`, whole or not at all (tmp, fsync, rename, fsync of the directory).

@@ -91,7 +91,9 @@ void MailHeader::piece(std::string_view ascii) {
 }
 
 void MailHeader::text(std::string_view utf8) {
-  if (!is_plain(utf8)) return encoded_words(utf8);
+  // Spaces that a reader of folded lines could drop are kept by encoding them.
+  const bool even = !utf8.starts_with(' ') && !utf8.ends_with(' ') && !utf8.contains("  ");
+  if (!is_plain(utf8) || !even) return encoded_words(utf8);
   for (const auto word : split(utf8, ' ')) piece(word);
 }
 

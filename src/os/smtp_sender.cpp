@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -22,6 +24,7 @@ struct Attempt {
   std::string enhanced = {};
   bool data_accepted = false;  // 354 came
   int final_reply = 0;         // what came after the end of the data
+  bool quitting = false;       // after an error libcurl takes its leave; the answer to that says nothing
 };
 
 std::size_t hand_over(char* into, std::size_t size, std::size_t count, void* cls) {
@@ -66,8 +69,11 @@ void take_reply(Attempt& attempt, std::string_view line) {
 int observe(CURL*, curl_infotype type, char* data, std::size_t size, void* cls) {
   auto& attempt = *static_cast<Attempt*>(cls);
   const std::string_view text(data, size);
-  if (type == CURLINFO_HEADER_OUT) attempt.stage = stage_of(text, attempt.stage);
-  if (type == CURLINFO_HEADER_IN) take_reply(attempt, text);
+  if (type == CURLINFO_HEADER_OUT) {
+    attempt.quitting = text.starts_with("QUIT");
+    attempt.stage = stage_of(text, attempt.stage);
+  }
+  if (type == CURLINFO_HEADER_IN && !attempt.quitting) take_reply(attempt, text);
   return 0;
 }
 
@@ -107,9 +113,23 @@ MailResult not_sent(MailStage stage, const std::string& what) {
   return {.outcome = MailOutcome::kNotSent, .stage = stage, .what = what};
 }
 
+// libcurl says QUIT to a connection that it lets go of, and would wait two minutes for the answer of a server that hangs.
+void let_go(CurlEasy handle) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  if (handle != nullptr && curl_easy_getinfo(handle.get(), CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
+      socket != CURL_SOCKET_BAD) {
+    ::shutdown(socket, SHUT_RDWR);
+  }
+}
+
 class SmtpSender final : public MailSender {
  public:
   explicit SmtpSender(SmtpOptions options) : options_(std::move(options)) {}
+  ~SmtpSender() override {
+    for (CurlEasy& handle : idle_) let_go(std::move(handle));
+  }
+  SmtpSender(const SmtpSender&) = delete;
+  SmtpSender& operator=(const SmtpSender&) = delete;
 
   MailResult send(const Mail& mail) override {
     const auto message = render_mail(mail);
@@ -123,6 +143,8 @@ class SmtpSender final : public MailSender {
     CurlEasy handle = take_handle();
     if (handle == nullptr) return not_sent(MailStage::kConnect, "every connection to the mail server is busy");
     const MailResult result = send_with(handle.get(), mail, *message, secret);
+    const bool healthy = result.outcome != MailOutcome::kNotSent && result.outcome != MailOutcome::kUncertain;
+    if (!healthy) let_go(std::move(handle));
     give_back(std::move(handle));
     return result;
   }
@@ -177,6 +199,9 @@ class SmtpSender final : public MailSender {
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_PROXY, "");
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
+    // Also for the leave that libcurl takes of an older connection; whole seconds, at least one.
+    curl_easy_setopt(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(options_.timeout.count() / 1000 + 1));
+    curl_easy_setopt(handle, CURLOPT_MAXCONNECTS, 1L);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     set_curl_trust(handle, options_.ca_file);
     switch (options_.security) {
@@ -224,9 +249,14 @@ class SmtpSender final : public MailSender {
     return handle;
   }
 
+  // Null: it was let go of, and another may be made in its place.
   void give_back(CurlEasy handle) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(handle));
+    if (handle != nullptr) {
+      idle_.push_back(std::move(handle));
+    } else {
+      --made_;
+    }
     returned_.notify_one();
   }
 
