@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -16,9 +17,13 @@ namespace minato {
 namespace {
 
 Mail sample() {
-  return {.from = {"minato@hospital.example", "港"}, .to = {{"john.smith@dremail.com", "John Smith"}}, .subject = "Admission",
-          .text = "Dear doctor,\n\nplease look.\n", .message_id = "<m1.20261124@hospital.example>",
-          .date = *from_rfc3339("2026-11-24T05:06:07Z"), .date_offset_minutes = 540};
+  return {.from = {"minato@hospital.example", "港"},
+          .to = {{"john.smith@dremail.com", "John Smith"}},
+          .subject = "Admission",
+          .text = "Dear doctor,\n\nplease look.\n",
+          .message_id = "<m1.20261124@hospital.example>",
+          .date = *from_rfc3339("2026-11-24T05:06:07Z"),
+          .date_offset_minutes = 540};
 }
 
 std::string slurp(const std::string& path) {
@@ -46,7 +51,8 @@ std::multimap<std::string, std::string> read_by_another(const Mail& mail) {
 
 std::string only(const std::multimap<std::string, std::string>& read, const std::string& name) {
   const auto [first, last] = read.equal_range(name);
-  return std::distance(first, last) == 1 ? first->second : "(" + std::to_string(std::distance(first, last)) + " of them)";
+  return std::distance(first, last) == 1 ? first->second
+                                         : "(" + std::to_string(std::distance(first, last)) + " of them)";
 }
 
 Errc refusal(const Mail& mail) {
@@ -59,8 +65,10 @@ TEST(MailHeader, AddressesAreCheckedAndQuotedWhereTheyMust) {
   EXPECT_EQ(*checked_address("a.b+c@x-y.example"), "a.b+c@x-y.example");
   EXPECT_EQ(*checked_address("a..b@docomo.example"), "\"a..b\"@docomo.example") << "Japanese carriers gave these out";
   EXPECT_EQ(*checked_address("a.@ezweb.example"), "\"a.\"@ezweb.example");
-  for (const char* bad : {"", "a", "@b", "a@", "a@b@c", "a b@c", "a@b c", "a@-b", "a@b..c", "a@b.", "a\r\n@b", "<a@b>", "a@b,c@d",
-                          "a@b>", "\xE6\x9C\xAC@b", "a@\xE6\x9C\xAC", "a@[127.0.0.1]", "\"a\"@b", "a@b\n", "a;@b"}) {
+  for (const char* bad :
+       {"",      "a",       "@b",    "a@",      "a@b@c", "a b@c",          "a@b c",          "a@-b",          "a@b..c",
+        "a@b.",  "a\r\n@b", "<a@b>", "a@b,c@d", "a@b>",  "\xE6\x9C\xAC@b", "a@\xE6\x9C\xAC", "a@[127.0.0.1]", "\"a\"@b",
+        "a@b\n", "a;@b"}) {
     EXPECT_FALSE(checked_address(bad)) << bad;
   }
   EXPECT_TRUE(checked_address(std::string(64, 'a') + "@b"));
@@ -69,7 +77,8 @@ TEST(MailHeader, AddressesAreCheckedAndQuotedWhereTheyMust) {
 
 TEST(MailHeader, MessageIdsAreTwoDotAtoms) {
   EXPECT_TRUE(is_message_id("<a.b@c.d>"));
-  for (const char* bad : {"", "<>", "a@b", "<a>", "<a@>", "<@b>", "<a@b", "<a b@c>", "<a@b>\r\n", "<a@b@c>", "<a..b@c>", "<a@b><c@d>"}) {
+  for (const char* bad :
+       {"", "<>", "a@b", "<a>", "<a@>", "<@b>", "<a@b", "<a b@c>", "<a@b>\r\n", "<a@b@c>", "<a..b@c>", "<a@b><c@d>"}) {
     EXPECT_FALSE(is_message_id(bad)) << bad;
   }
 }
@@ -115,12 +124,14 @@ TEST(MailRender, APlainMailIsReadableAsItIs) {
 TEST(MailRender, AnotherReaderSeesWhatWasMeant) {
   Mail mail = sample();
   mail.subject = "入院のお知らせ：患者さんが救急外来より入院しました。詳細はリンク先のページをご覧ください (#1 =?x?=)";
-  mail.to = {{"a..b@docomo.example", "山田 太郎（循環器内科）"}, {"x@y.example", "Smith, John \"J\" \\ MD"}, {"z@y.example"}};
+  mail.to = {
+      {"a..b@docomo.example", "山田 太郎（循環器内科）"}, {"x@y.example", "Smith, John \"J\" \\ MD"}, {"z@y.example"}};
   mail.text = "本文です。\n.\n..\nFrom here\n" + std::string(2000, 'x') + "\n終わり";
   mail.html = "<p>本文</p>\n";
   mail.language = "ja";
   mail.headers = {{"X-Note", "  two  spaces and 日本語 "}};
-  mail.attachments = {{"検査結果 報告書.pdf", "application/pdf", std::string("%PDF\0\xFF", 6)}, {"a \"b\".bin", "application/octet-stream", ""}};
+  mail.attachments = {{"検査結果 報告書.pdf", "application/pdf", std::string("%PDF\0\xFF", 6)},
+                      {"a \"b\".bin", "application/octet-stream", ""}};
   const auto read = read_by_another(mail);
   EXPECT_EQ(only(read, "Subject"), mail.subject);
   EXPECT_EQ(only(read, "Message-ID"), mail.message_id);
@@ -157,7 +168,8 @@ TEST(MailRender, ABoundaryNeverStandsInAPart) {
 
 // CWE-93: whoever can put a line break into a header writes headers, recipients and bodies of his own.
 TEST(MailRender, InjectionIsRefusedInEveryField) {
-  for (const std::string& evil : std::vector<std::string>{"a\r\nBcc: x@y.example", "a\nBcc: x", "a\rb", std::string("a\0b", 3), "a\x7F", "a\x1B[0m"}) {
+  for (const std::string& evil : std::vector<std::string>{"a\r\nBcc: x@y.example", "a\nBcc: x", "a\rb",
+                                                          std::string("a\0b", 3), "a\x7F", "a\x1B[0m"}) {
     Mail mail = sample();
     mail.subject = evil;
     EXPECT_EQ(refusal(mail), Errc::kRefused);

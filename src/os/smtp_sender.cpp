@@ -49,8 +49,9 @@ std::string enhanced_code(std::string_view line) {
   if (line.size() < 9) return {};
   const std::string_view text = line.substr(4, line.find_first_of(" \r\n", 4) - 4);
   const auto parts = split(text, '.');
-  const bool good = parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") &&
-                    std::ranges::all_of(parts, [](auto part) { return part.size() <= 3 && parse_unsigned(part).has_value(); });
+  const bool good =
+      parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") &&
+      std::ranges::all_of(parts, [](auto part) { return part.size() <= 3 && parse_unsigned(part).has_value(); });
   return good ? std::string(text) : std::string();
 }
 
@@ -79,7 +80,8 @@ int observe(CURL*, curl_infotype type, char* data, std::size_t size, void* cls) 
 
 // Before MAIL a reply is about the link (the greeting, TLS, the password), not about this mail.
 bool about_the_mail(const Attempt& attempt) {
-  const bool authentication = attempt.reply == 530 || attempt.reply == 534 || attempt.reply == 535 || attempt.reply == 538;
+  const bool authentication =
+      attempt.reply == 530 || attempt.reply == 534 || attempt.reply == 535 || attempt.reply == 538;
   return (attempt.stage == MailStage::kEnvelope || attempt.stage == MailStage::kData) && !authentication;
 }
 
@@ -113,7 +115,8 @@ MailResult not_sent(MailStage stage, const std::string& what) {
   return {.outcome = MailOutcome::kNotSent, .stage = stage, .what = what};
 }
 
-// libcurl says QUIT to a connection that it lets go of, and would wait two minutes for the answer of a server that hangs.
+// libcurl says QUIT to a connection that it lets go of, and would wait two minutes for the answer of a server that
+// hangs.
 void let_go(CurlEasy handle) {
   curl_socket_t socket = CURL_SOCKET_BAD;
   if (handle != nullptr && curl_easy_getinfo(handle.get(), CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
@@ -150,7 +153,8 @@ class SmtpSender final : public MailSender {
   }
 
  private:
-  // A connection that was kept open may have died meanwhile; when nothing of the mail had gone, a new one is tried at once.
+  // A connection that was kept open may have died meanwhile; when nothing of the mail had gone, a new one is tried at
+  // once.
   MailResult send_with(CURL* handle, const Mail& mail, std::string_view message, const std::string& secret) {
     for (const bool fresh : {false, true}) {
       Attempt attempt{.message = message};
@@ -193,7 +197,8 @@ class SmtpSender final : public MailSender {
     const auto ip = IpAddress::parse(options_.host);
     const std::string host = ip && !ip->is_v4() ? "[" + ip->text() + "]" : options_.host;
     const std::string scheme = options_.security == MailSecurity::kTls ? "smtps://" : "smtp://";
-    const std::string url = scheme + host + ":" + std::to_string(options_.port) + "/" + http::percent_encode(options_.helo_name);
+    const std::string url =
+        scheme + host + ":" + std::to_string(options_.port) + "/" + http::percent_encode(options_.helo_name);
     curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
@@ -205,14 +210,18 @@ class SmtpSender final : public MailSender {
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     set_curl_trust(handle, options_.ca_file);
     switch (options_.security) {
-      case MailSecurity::kNone: curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_NONE)); break;
+      case MailSecurity::kNone:
+        curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_NONE));
+        break;
       case MailSecurity::kOpportunistic:
         curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_TRY));
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
         break;
       case MailSecurity::kStartTls:
-      case MailSecurity::kTls: curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL)); break;
+      case MailSecurity::kTls:
+        curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
+        break;
     }
   }
 
@@ -269,8 +278,9 @@ class SmtpSender final : public MailSender {
 
 bool is_host(std::string_view host) {
   return IpAddress::parse(host) || (!host.empty() && std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-  }));
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                  c == '_';
+         }));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Against a real SMTP server (tests/support/smtp_server.py, which is aiosmtpd), and against scripts of one reply after another
-// for what a real one cannot be made to do.
+// Against a real SMTP server (tests/support/smtp_server.py, which is aiosmtpd), and against scripts of one reply after
+// another for what a real one cannot be made to do.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -25,8 +25,12 @@ Deadline in(std::chrono::milliseconds span) { return std::chrono::steady_clock::
 
 Mail mail_to(const std::string& recipient) {
   static std::atomic<int> count{0};
-  return {.from = {"minato@hospital.example", ""}, .to = {{recipient, ""}}, .subject = "入院のお知らせ", .text = ".\n..dots\n本文\n",
-          .html = "<p>本文</p>", .message_id = "<m" + std::to_string(++count) + "@hospital.example>",
+  return {.from = {"minato@hospital.example", ""},
+          .to = {{recipient, ""}},
+          .subject = "入院のお知らせ",
+          .text = ".\n..dots\n本文\n",
+          .html = "<p>本文</p>",
+          .message_id = "<m" + std::to_string(++count) + "@hospital.example>",
           .date = *from_rfc3339("2026-11-24T05:06:07Z")};
 }
 
@@ -53,8 +57,9 @@ class Smtp : public testing::Test {
   bool serve(const std::vector<std::string>& more = {}) {
     const std::string script = TestProcess::source("tests/support/smtp_server.py");
     if (script.empty()) return false;
-    std::vector<std::string> arguments = {TestProcess::python(), script, "--directory", dir_.path(), "--certificate",
-                                          dir_.path("server.pem"), "--key", dir_.path("server.key")};
+    std::vector<std::string> arguments = {
+        TestProcess::python(),   script,  "--directory",          dir_.path(), "--certificate",
+        dir_.path("server.pem"), "--key", dir_.path("server.key")};
     arguments.insert(arguments.end(), more.begin(), more.end());
     server_ = std::make_unique<TestProcess>(arguments);
     const std::string line = server_->line();
@@ -97,8 +102,11 @@ TEST_F(Smtp, AMailArrivesByteByByte) {
   EXPECT_EQ(result.reply_code, 250);
   EXPECT_EQ(result.enhanced_code, "2.0.0");
   EXPECT_EQ(taken(1), *render_mail(mail)) << "lines that begin with a dot included";
-  EXPECT_NE(about(1).find("\"sender\": \"minato@hospital.example\", \"recipients\": [\"doctor@dremail.example\"], \"tls\": false"),
-            std::string::npos) << about(1);
+  EXPECT_NE(
+      about(1).find(
+          "\"sender\": \"minato@hospital.example\", \"recipients\": [\"doctor@dremail.example\"], \"tls\": false"),
+      std::string::npos)
+      << about(1);
   EXPECT_NE(about(1).find("\"helo\": \"minato.hospital.example\""), std::string::npos) << about(1);
 }
 
@@ -210,9 +218,9 @@ TEST_F(Smtp, AuthenticatesByPlainLoginAndXoauth2) {
   SERVE({"--security", "starttls", "--user", "minato", "--password", "s3cret", "--token", "tok-en", "--require-auth"});
   options_.security = MailSecurity::kStartTls;
   int n = 0;
-  for (const auto& [auth, good, user] : {std::tuple{MailAuth::kPlain, "s3cret", "PLAIN:minato"},
-                                         std::tuple{MailAuth::kLogin, "s3cret", "LOGIN:minato"},
-                                         std::tuple{MailAuth::kXoauth2, "tok-en", "XOAUTH2:minato"}}) {
+  for (const auto& [auth, good, user] :
+       {std::tuple{MailAuth::kPlain, "s3cret", "PLAIN:minato"}, std::tuple{MailAuth::kLogin, "s3cret", "LOGIN:minato"},
+        std::tuple{MailAuth::kXoauth2, "tok-en", "XOAUTH2:minato"}}) {
     options_.auth = auth;
     secret(good);
     sender_.reset();
@@ -270,8 +278,9 @@ TEST(SmtpOptionsCheck, APasswordNeverGoesOverALinkThatIsNotVerified) {
   options.auth = MailAuth::kPlain;
   options.user = "u";
   options.secret = []() -> Result<std::string> { return "p"; };
-  for (const auto& [security, expected] : {std::pair{MailSecurity::kNone, "refused"}, std::pair{MailSecurity::kOpportunistic, "refused"},
-                                           std::pair{MailSecurity::kStartTls, "made"}, std::pair{MailSecurity::kTls, "made"}}) {
+  for (const auto& [security, expected] :
+       {std::pair{MailSecurity::kNone, "refused"}, std::pair{MailSecurity::kOpportunistic, "refused"},
+        std::pair{MailSecurity::kStartTls, "made"}, std::pair{MailSecurity::kTls, "made"}}) {
     options.security = security;
     EXPECT_EQ(code(options), expected);
   }
@@ -284,8 +293,8 @@ TEST(SmtpOptionsCheck, APasswordNeverGoesOverALinkThatIsNotVerified) {
   EXPECT_EQ(code({.host = "::1"}), "made");
 }
 
-// One connection that plays a script: each step is a reply, sent after one line has come (the greeting at once); an empty reply
-// ends the link with a reset. DATA's own lines up to the dot count as one.
+// One connection that plays a script: each step is a reply, sent after one line has come (the greeting at once); an
+// empty reply ends the link with a reset. DATA's own lines up to the dot count as one.
 class Script {
  public:
   explicit Script(std::vector<std::vector<std::string>> connections) : connections_(std::move(connections)) {
@@ -331,7 +340,8 @@ class Script {
 
 MailResult play(std::vector<std::vector<std::string>> connections, int mails = 1) {
   const Script script(std::move(connections));
-  auto sender = smtp_sender({.host = "127.0.0.1", .port = script.port(), .security = MailSecurity::kNone, .timeout = 5s});
+  auto sender =
+      smtp_sender({.host = "127.0.0.1", .port = script.port(), .security = MailSecurity::kNone, .timeout = 5s});
   MailResult result;
   for (int i = 0; i < mails; ++i) result = (*sender)->send(mail_to("a@x.example"));
   return result;

@@ -1,5 +1,5 @@
-// For tests only: a program that runs beside the test, with pipes to its standard input and output. Closing its input, or the
-// end of the test, ends it.
+// For tests only: a program that runs beside the test, with pipes to its standard input and output. Closing its input,
+// or the end of the test, ends it.
 #pragma once
 
 #include <fcntl.h>
@@ -56,7 +56,8 @@ class TestProcess {
   std::string rest() {
     std::string out;
     char chunk[4096];
-    for (ssize_t n = 0; (n = ::read(output_.get(), chunk, sizeof chunk)) > 0;) out.append(chunk, static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::read(output_.get(), chunk, sizeof chunk)) > 0;)
+      out.append(chunk, static_cast<std::size_t>(n));
     return out;
   }
   // The first path to an installed interpreter of Debian, which sees Debian's Python packages.
