@@ -164,7 +164,7 @@ void Receiver::take_frame(Round& round, IncomingFrame& frame) {
   pending->ticket = frame.ticket;
   if (broken(event.kind)) {
     Part part{*frame.peer, mllp::name(event.kind), std::nullopt, std::move(pending)};
-    const Verdict verdict = judge_broken(event.kind, event.bytes, rules);
+    const Judgement verdict = judge_broken(event.kind, event.bytes, rules);
     return unanswerable(event.kind) ? take_half(round, std::move(event.bytes), std::move(part), verdict)
                                     : take_refused(round, std::move(event.bytes), std::move(part), verdict);
   }
@@ -180,7 +180,7 @@ void Receiver::take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& 
   const auto has = [&](hl7::BatchProblem problem) { return std::ranges::count(batch.problems, problem) != 0; };
   if (batch.messages.empty() || has(hl7::BatchProblem::kTooManyMessages)) {
     const hl7::Fault fault = batch.messages.empty() ? hl7::Fault::kSegmentSequence : hl7::Fault::kTooLarge;
-    const Verdict verdict = judge_as(fault, bytes, frame.peer->listener->rules);
+    const Judgement verdict = judge_as(fault, bytes, frame.peer->listener->rules);
     Part part{*frame.peer, "batch", std::nullopt, std::move(pending)};
     return take_refused(round, std::move(frame.event.bytes), std::move(part), verdict);
   }
@@ -211,7 +211,7 @@ void Receiver::take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& 
 }
 
 void Receiver::take_message(Round& round, std::string bytes, Part part) {
-  Verdict verdict = judge_message(bytes, part.peer.listener->rules);
+  Judgement verdict = judge_message(bytes, part.peer.listener->rules);
   if (verdict.fault) return take_refused(round, std::move(bytes), std::move(part), verdict);
   Pending& pending = *part.pending;
   const hl7::Header& header = verdict.header;
@@ -263,7 +263,7 @@ void Receiver::end_committing(Pending& pending) {
   if (at != last) committing_.erase(at);
 }
 
-void Receiver::take_duplicate(Round& round, Part part, const Verdict& verdict, DuplicateWindow::Known known) {
+void Receiver::take_duplicate(Round& round, Part part, const Judgement& verdict, DuplicateWindow::Known known) {
   Pending& pending = *part.pending;
   const std::string dtm = to_hl7_dtm(known.time, options_.offset_minutes);
   const std::string digits = sequence_digits(known.seq.value);
@@ -278,7 +278,7 @@ void Receiver::take_duplicate(Round& round, Part part, const Verdict& verdict, D
   deliver(pending, AnswerSink::Link::kKeep, round.answers);
 }
 
-void Receiver::take_refused(Round& round, std::string bytes, Part part, const Verdict& verdict) {
+void Receiver::take_refused(Round& round, std::string bytes, Part part, const Judgement& verdict) {
   Pending& pending = *part.pending;
   pending.kind = Pending::Kind::kRefused;
   pending.listener = part.peer.listener;
@@ -293,7 +293,7 @@ void Receiver::take_refused(Round& round, std::string bytes, Part part, const Ve
 }
 
 // Kept for a person to see, and not answered: the caller hears at once that nothing is owed.
-void Receiver::take_half(Round& round, std::string bytes, Part part, const Verdict& verdict) {
+void Receiver::take_half(Round& round, std::string bytes, Part part, const Judgement& verdict) {
   part.peer.listener->refused(verdict.fault->fault);
   log::alarm("receive.half_frame", {{"listener", log::own(part.peer.listener->rules.listener)},
                                     {"peer", log::own(part.peer.address)},
@@ -309,7 +309,7 @@ void Receiver::take_half(Round& round, std::string bytes, Part part, const Verdi
   deliver(*part.pending, AnswerSink::Link::kKeep, round.answers);
 }
 
-void Receiver::store(Round& round, RecordKind kind, std::string bytes, Part part, const Verdict& verdict) {
+void Receiver::store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& verdict) {
   const CodesOwed owed = codes_owed(verdict, part.peer.listener->rules.application_answer);
   const bool feeds = kind == RecordKind::kHl7Received && authoritative(part.peer, verdict.sender);
   const MetaExtra extra{.ack = owed.first ? hl7::name(*owed.first) : std::string_view(),
@@ -420,7 +420,7 @@ void Receiver::turn_away_one(Pending& pending, hl7::Fault fault, std::string_vie
     pending.answers.overwrite(placeholder_, digits);
   } else {
     pending.listener->turned_away.add();
-    const Verdict verdict = judge_as(fault, pending.msh, pending.listener->rules);
+    const Judgement verdict = judge_as(fault, pending.msh, pending.listener->rules);
     pending.answers = answer_texts(verdict, answer_options(*pending.listener, dtm, digits));
   }
   deliver(pending, AnswerSink::Link::kKeep, answers);
@@ -459,7 +459,7 @@ AnswerOptions Receiver::answer_options(const ReceiveListener& listener, std::str
   return {.us = &options_.us, .application = listener.rules.application_answer, .time_dtm = dtm, .digits = digits};
 }
 
-void Receiver::count_accepted(ReceiveListener& listener, const Verdict& verdict) {
+void Receiver::count_accepted(ReceiveListener& listener, const Judgement& verdict) {
   (verdict.acknowledges ? listener.answers : listener.accepted).add();
   for (const std::string& warning : verdict.warnings) listener.warned(warning);
 }

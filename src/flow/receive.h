@@ -70,7 +70,7 @@ class AnswerSink {
 };
 
 struct AnswerOptions;
-struct Verdict;
+struct Judgement;
 namespace hl7 {
 struct Batch;
 enum class Fault : std::uint8_t;
@@ -142,13 +142,13 @@ class Receiver final : private CommitSink {
   void take_frame(Round& round, IncomingFrame& frame);
   void take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& batch, std::unique_ptr<Pending> pending);
   void take_message(Round& round, std::string bytes, Part part);
-  void take_duplicate(Round& round, Part part, const Verdict& verdict, DuplicateWindow::Known known);
-  void take_refused(Round& round, std::string bytes, Part part, const Verdict& verdict);
-  void take_half(Round& round, std::string bytes, Part part, const Verdict& verdict);
+  void take_duplicate(Round& round, Part part, const Judgement& verdict, DuplicateWindow::Known known);
+  void take_refused(Round& round, std::string bytes, Part part, const Judgement& verdict);
+  void take_half(Round& round, std::string bytes, Part part, const Judgement& verdict);
   void take_deferred(std::vector<Submission>& submissions);
   Admission admit(Part& part);
   void end_committing(Pending& pending);
-  void store(Round& round, RecordKind kind, std::string bytes, Part part, const Verdict& verdict);
+  void store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& verdict);
   void submit(Round& round);
 
   void settle(Pending& pending, Seq seq, Answers& answers);
@@ -160,7 +160,7 @@ class Receiver final : private CommitSink {
   void deliver(Pending& pending, AnswerSink::Link link, Answers& answers);
   std::string batch_answer(const FrameState& frame) const;
   AnswerOptions answer_options(const ReceiveListener& listener, std::string_view dtm, std::string_view digits) const;
-  static void count_accepted(ReceiveListener& listener, const Verdict& verdict);
+  static void count_accepted(ReceiveListener& listener, const Judgement& verdict);
   void report_fatal(const Error& error);
 
   ReceiverOptions options_;

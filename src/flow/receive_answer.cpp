@@ -4,11 +4,11 @@ namespace minato {
 namespace {
 
 // What we answer: AA, or what the fault deserves.
-hl7::AckCode code_of(const Verdict& verdict) {
+hl7::AckCode code_of(const Judgement& verdict) {
   return verdict.fault ? hl7::answer_for(verdict.fault->fault).code : hl7::AckCode::kAA;
 }
 
-std::string answer_text(const Verdict& verdict, hl7::AckCode code, std::string control_id,
+std::string answer_text(const Judgement& verdict, hl7::AckCode code, std::string control_id,
                         const AnswerOptions& options) {
   hl7::AckRequest request{.code = code,
                           .errors = {},
@@ -22,7 +22,7 @@ std::string answer_text(const Verdict& verdict, hl7::AckCode code, std::string c
 
 }  // namespace
 
-CodesOwed codes_owed(const Verdict& verdict, ApplicationAnswer application) {
+CodesOwed codes_owed(const Judgement& verdict, ApplicationAnswer application) {
   const hl7::AckCode code = code_of(verdict);
   const hl7::Outcome outcome = hl7::positive(code) ? hl7::Outcome::kSuccess : hl7::Outcome::kError;
   const bool accept = hl7::wanted(verdict.plan.accept, outcome);
@@ -40,7 +40,7 @@ std::string sequence_digits(std::uint64_t seq) {
   return digits;
 }
 
-AnswerTexts answer_texts(const Verdict& verdict, const AnswerOptions& options) {
+AnswerTexts answer_texts(const Judgement& verdict, const AnswerOptions& options) {
   const CodesOwed owed = codes_owed(verdict, options.application);
   AnswerTexts answers;
   if (owed.first) {

@@ -40,7 +40,7 @@ hl7::Location msh_location(const hl7::Header& header, std::string_view bytes, st
 }
 
 // True when there is a header to go on with; otherwise the fault is set.
-bool read_header(std::string_view bytes, const ListenerRules& rules, Verdict& verdict) {
+bool read_header(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
   auto header = hl7::peek_header(bytes, {.undeclared_default = rules.undeclared_default});
   if (!header) {
     verdict.fault = FaultFound{.fault = unreadable(bytes), .where = std::nullopt};
@@ -67,7 +67,7 @@ std::string charset_note(charset::Warning warning, charset::Encoding used) {
   }
 }
 
-void judge_charset(std::string_view bytes, const ListenerRules& rules, Verdict& verdict) {
+void judge_charset(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
   const charset::CharsetFinding& finding = verdict.header.charset;
   if (finding.warning == charset::Warning::kNone) return;
   const hl7::Location where = msh_location(verdict.header, bytes, 18);
@@ -84,14 +84,14 @@ void judge_charset(std::string_view bytes, const ListenerRules& rules, Verdict& 
                            .user_message = charset_note(finding.warning, finding.used)});
 }
 
-void judge_sender(std::string_view bytes, const ListenerRules& rules, Verdict& verdict) {
+void judge_sender(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
   if (rules.senders_allowed.empty()) return;
   const bool allowed =
       std::ranges::any_of(rules.senders_allowed, [&](const SenderName& rule) { return matches(rule, verdict.sender); });
   if (!allowed) verdict.fault = FaultFound{hl7::Fault::kNotAllowed, msh_location(verdict.header, bytes, 3)};
 }
 
-void judge_header(std::string_view bytes, const ListenerRules& rules, Verdict& verdict) {
+void judge_header(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
   const auto fault = hl7::check_header(verdict.header, rules.header);
   if (!fault) return;
   hl7::Location where = msh_location(verdict.header, bytes, fault->field);
@@ -106,8 +106,8 @@ bool matches(const SenderName& rule, const SenderName& sender) {
          (rule.facility.empty() || rule.facility == sender.facility);
 }
 
-Verdict judge_message(std::string_view bytes, const ListenerRules& rules) {
-  Verdict verdict;
+Judgement judge_message(std::string_view bytes, const ListenerRules& rules) {
+  Judgement verdict;
   if (!read_header(bytes, rules, verdict)) return verdict;
   verdict.acknowledges = hl7::read_acknowledgement(bytes, verdict.header);
   judge_sender(bytes, rules, verdict);
@@ -118,12 +118,12 @@ Verdict judge_message(std::string_view bytes, const ListenerRules& rules) {
   return verdict;
 }
 
-Verdict judge_broken(mllp::EventKind kind, std::string_view bytes, const ListenerRules& rules) {
+Judgement judge_broken(mllp::EventKind kind, std::string_view bytes, const ListenerRules& rules) {
   return judge_as(fault_of(kind), bytes, rules);
 }
 
-Verdict judge_as(hl7::Fault fault, std::string_view bytes, const ListenerRules& rules) {
-  Verdict verdict;
+Judgement judge_as(hl7::Fault fault, std::string_view bytes, const ListenerRules& rules) {
+  Judgement verdict;
   read_header(bytes, rules, verdict);
   verdict.fault = FaultFound{fault, std::nullopt};
   return verdict;

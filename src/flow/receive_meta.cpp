@@ -7,7 +7,7 @@
 namespace minato {
 namespace {
 
-void write_sender(JsonWriter& json, const Verdict& verdict) {
+void write_sender(JsonWriter& json, const Judgement& verdict) {
   json.key("sender").begin_object();
   json.member("application", std::string_view(verdict.sender.application));
   json.member("facility", std::string_view(verdict.sender.facility)).end_object();
@@ -43,7 +43,7 @@ std::string peer_meta(std::string_view listener, std::string_view address, std::
   return meta;
 }
 
-std::string message_meta(std::string_view peer_meta, const Verdict& verdict, const MetaExtra& extra) {
+std::string message_meta(std::string_view peer_meta, const Judgement& verdict, const MetaExtra& extra) {
   std::string more;
   more.reserve(256);
   JsonWriter json(more);
