@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto occasion = occasion_of(*message, rules);
   const Extraction found = extract_findings(*message, *language::builtin_dictionary());
   if (!occasion) return 0;
-  Verdict verdict;
+  Verification verdict;
   verdict.kind = VerdictKind::kVerified;
   verdict.identifier = {"HOSP", "1"};
   verdict.demographics.names = std::vector<PersonName>{{"SECRETFAMILY", "SECRETGIVEN", "", "", "L"}};

@@ -212,7 +212,7 @@ bool tells(const std::vector<ProviderRole>& told, const std::vector<ProviderRole
   return std::ranges::any_of(roles, [&](ProviderRole role) { return std::ranges::find(told, role) != told.end(); });
 }
 
-std::optional<Withheld> withheld(const Occasion& occasion, const Recipient& recipient, const Verdict& verdict,
+std::optional<Withheld> withheld(const Occasion& occasion, const Recipient& recipient, const Verification& verdict,
                                  const NotifyRules& rules) {
   const Provider& provider = recipient.provider;
   if (verdict.notifications_refused) return Withheld::kPatientRefused;

@@ -116,11 +116,11 @@ struct Recipient {
 };
 // The providers of the verdict, and the registry's primary ones as the rules say. Claims of the registry that its
 // provider table does not vouch for are left out. Errors are the database's.
-Result<std::vector<Recipient>> recipients_of(const Verdict& verdict, const VerifyViews& views,
+Result<std::vector<Recipient>> recipients_of(const Verification& verdict, const VerifyViews& views,
                                              const NotifyRules& rules);
 
 struct DecisionInput {
-  const Verdict& verdict;  // kVerified
+  const Verification& verdict;  // kVerified
   const std::vector<Recipient>& recipients;
   Time now;
 };

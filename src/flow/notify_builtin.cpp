@@ -42,7 +42,8 @@ It holds {{count}} notices.
 {{#has_results}}
   Abnormal results:
 {{#results}}
-    - {{name}}: {{value}}{{#units}} {{units}}{{/units}} {{flag}}{{#range}} (reference {{range}}){{/range}}{{#corrected}} [corrected]{{/corrected}}
+    - {{name}}: {{value}}{{#units}} {{units}}{{/units}} {{flag}}{{#range}} (reference {{range}}){{/range}})"
+                                R"({{#corrected}} [corrected]{{/corrected}}
 {{/results}}
 {{/has_results}}
 {{#more}}
@@ -88,7 +89,8 @@ constexpr const char* kTextJa = R"({{institution}}からの自動のお知らせ
 {{#has_results}}
   異常値:
 {{#results}}
-    ・{{name}}: {{value}}{{#units}} {{units}}{{/units}} {{flag}}{{#range}}（基準 {{range}}）{{/range}}{{#corrected}}［訂正値］{{/corrected}}
+    ・{{name}}: {{value}}{{#units}} {{units}}{{/units}} {{flag}}{{#range}}（基準 {{range}}）{{/range}})"
+                                R"({{#corrected}}［訂正値］{{/corrected}}
 {{/results}}
 {{/has_results}}
 {{#more}}
@@ -102,13 +104,15 @@ constexpr const char* kTextJa = R"({{institution}}からの自動のお知らせ
 このメールは、{{institution}}の記録に担当者として登録されている方にお送りしています。返信はできません。
 )";
 
-constexpr const char* kHtmlEn = R"(<!DOCTYPE html>
+constexpr const char* kHtmlEn =
+    R"(<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{{institution}}</title></head>
 <body style="font-family: sans-serif; line-height: 1.5">
 <p>This is an automatic notice from {{institution}}.{{#digest}} It holds {{count}} notices.{{/digest}}</p>
 {{#notices}}
-<h2 style="font-size: 1.1em">{{#urgent}}URGENT {{/urgent}}{{#correction}}Correction: {{/correction}}{{event}}{{#time}} ({{time}}){{/time}}</h2>
+<h2 style="font-size: 1.1em">{{#urgent}}URGENT {{/urgent}}{{#correction}}Correction: {{/correction}}{{event}})"
+    R"({{#time}} ({{time}}){{/time}}</h2>
 {{#detail}}
 <ul>
 <li>Patient: <strong>{{patient}}</strong>{{#patient_id}} ({{patient_id}}){{/patient_id}}</li>
@@ -140,7 +144,8 @@ constexpr const char* kHtmlEn = R"(<!DOCTYPE html>
 <p>Abnormal results:</p>
 <ul>
 {{#results}}
-<li>{{name}}: <strong>{{value}}</strong>{{#units}} {{units}}{{/units}} {{flag}}{{#range}} (reference {{range}}){{/range}}{{#corrected}} [corrected]{{/corrected}}</li>
+<li>{{name}}: <strong>{{value}}</strong>{{#units}} {{units}}{{/units}} {{flag}})"
+    R"({{#range}} (reference {{range}}){{/range}}{{#corrected}} [corrected]{{/corrected}}</li>
 {{/results}}
 </ul>
 {{/has_results}}
@@ -150,7 +155,8 @@ constexpr const char* kHtmlEn = R"(<!DOCTYPE html>
 {{/detail}}
 <p><a href="{{link}}">{{link}}</a></p>
 {{/notices}}
-<p style="color: #555; font-size: 0.85em">Findings in notes are recognised by a program and may be wrong or incomplete: the record decides.
+<p style="color: #555; font-size: 0.85em">Findings in notes are recognised by a program and may be wrong or)"
+    R"( incomplete: the record decides.
 You receive this because the record of {{institution}} names you. Do not reply to this mail.</p>
 </body>
 </html>
@@ -162,7 +168,8 @@ constexpr const char* kHtmlJa = R"(<!DOCTYPE html>
 <body style="font-family: sans-serif; line-height: 1.6">
 <p>{{institution}}からの自動のお知らせです。{{#digest}}お知らせ {{count}}件をまとめています。{{/digest}}</p>
 {{#notices}}
-<h2 style="font-size: 1.1em">{{#urgent}}【至急】{{/urgent}}{{#correction}}【訂正】{{/correction}}{{event}}{{#time}}（{{time}}）{{/time}}</h2>
+<h2 style="font-size: 1.1em">{{#urgent}}【至急】{{/urgent}}{{#correction}}【訂正】{{/correction}}{{event}})"
+                                R"({{#time}}（{{time}}）{{/time}}</h2>
 {{#detail}}
 <ul>
 <li>患者: <strong>{{patient}}</strong> 様{{#patient_id}}（ID {{patient_id}}）{{/patient_id}}</li>
@@ -194,7 +201,8 @@ constexpr const char* kHtmlJa = R"(<!DOCTYPE html>
 <p>異常値:</p>
 <ul>
 {{#results}}
-<li>{{name}}: <strong>{{value}}</strong>{{#units}} {{units}}{{/units}} {{flag}}{{#range}}（基準 {{range}}）{{/range}}{{#corrected}}［訂正値］{{/corrected}}</li>
+<li>{{name}}: <strong>{{value}}</strong>{{#units}} {{units}}{{/units}} {{flag}})"
+                                R"({{#range}}（基準 {{range}}）{{/range}}{{#corrected}}［訂正値］{{/corrected}}</li>
 {{/results}}
 </ul>
 {{/has_results}}

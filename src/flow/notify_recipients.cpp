@@ -7,7 +7,7 @@
 namespace minato {
 namespace {
 
-Status add_registry_providers(const Verdict& verdict, const VerifyViews& views, std::vector<Recipient>& out) {
+Status add_registry_providers(const Verification& verdict, const VerifyViews& views, std::vector<Recipient>& out) {
   MN_TRY(patient, views.patients.get(verdict.patient));
   for (const ProviderClaim& claim : patient.primary_providers) {
     MN_TRY(verified, views.providers.verify(claim));
@@ -25,7 +25,7 @@ Status add_registry_providers(const Verdict& verdict, const VerifyViews& views, 
 
 }  // namespace
 
-Result<std::vector<Recipient>> recipients_of(const Verdict& verdict, const VerifyViews& views,
+Result<std::vector<Recipient>> recipients_of(const Verification& verdict, const VerifyViews& views,
                                              const NotifyRules& rules) {
   std::vector<Recipient> out;
   bool primary = false;

@@ -47,7 +47,7 @@ struct Notice {
 };
 
 struct NoticeContext {
-  const Verdict& verdict;
+  const Verification& verdict;
   const Occasion& occasion;
   const std::vector<LocatedFinding>& findings;
 };

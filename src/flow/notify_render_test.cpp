@@ -29,8 +29,8 @@ std::string adt(const std::string& event, const std::string& note, const std::st
          "\r";
 }
 
-Verdict verdict() {
-  Verdict out;
+Verification verdict() {
+  Verification out;
   out.kind = VerdictKind::kVerified;
   out.patient = PatientId{7};
   out.identifier = {"HOSP", "100"};
@@ -41,7 +41,7 @@ Verdict verdict() {
 
 Notice notice_of(const hl7::Message& message, Language language, Detail detail) {
   const NotifyRules rules;
-  const Verdict verified = verdict();
+  const Verification verified = verdict();
   const auto occasion = occasion_of(message, rules);
   EXPECT_TRUE(occasion);
   Recipient recipient;

@@ -31,8 +31,8 @@ hl7::Message oru(const std::string& obx, const std::string& obr = "OBR|1||F1||||
                 obr + "\r" + obx + "\r");
 }
 
-Verdict verified() {
-  Verdict out;
+Verification verified() {
+  Verification out;
   out.kind = VerdictKind::kVerified;
   out.patient = PatientId{7};
   out.identifier = {"HOSP", "100"};
@@ -55,7 +55,7 @@ Decision decided(const hl7::Message& message, const std::vector<Recipient>& to, 
                  Time now = kNow) {
   const std::optional<Occasion> occasion = occasion_of(message, rules);
   EXPECT_TRUE(occasion);
-  const Verdict verdict = verified();
+  const Verification verdict = verified();
   return occasion ? decide(*occasion, {verdict, to, now}, rules) : Decision{};
 }
 
@@ -187,7 +187,7 @@ TEST(Plan, WhoIsNotToldIsSaidWithItsReason) {
 }
 
 TEST(Plan, APatientWhoRefusedIsNobodysNews) {
-  Verdict verdict = verified();
+  Verification verdict = verified();
   verdict.notifications_refused = true;
   const Decision decision = decide(*occasion_of(adt({}), {}), {verdict, {recipient()}, kNow}, {});
   EXPECT_TRUE(decision.plans.empty());

@@ -274,13 +274,17 @@ std::string http_answer(int status, const std::string& body) {
 }
 
 constexpr const char* kParameters =
-    R"({"resourceType":"Parameters","parameter":[{"name":"targetIdentifier","valueIdentifier":{"system":"http://hosp.example/id","value":"555"}},
+    R"({"resourceType":"Parameters","parameter":[{"name":"targetIdentifier",
+      "valueIdentifier":{"system":"http://hosp.example/id","value":"555"}},
       {"name":"targetId","valueReference":{"reference":"Patient/1"}},
       {"name":"targetIdentifier","valueIdentifier":{"system":"urn:oid:1.2.392.1","value":"100"}}]})";
 constexpr const char* kBundle =
-    R"({"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"OperationOutcome"}},{"resource":{"resourceType":"Patient",
+    R"({"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"OperationOutcome"}},
+      {"resource":{"resourceType":"Patient",
       "identifier":[{"system":"urn:oid:1.2.392.1","value":"100"}],"birthDate":"1970-01-02","gender":"male",
-      "name":[{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation","valueCode":"IDE"}],"family":"山田","given":["太郎"]},
+      "name":[{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation",
+       "valueCode":"IDE"}],
+       "family":"山田","given":["太郎"]},
       {"family":"Yamada","given":["Taro","T"]}]}}]})";
 
 TEST(Pixm, TheMasterTellsThePersonsOtherIdentifiers) {

@@ -132,7 +132,7 @@ std::uint32_t field_number(std::string_view name) {
   return static_cast<std::uint32_t>(parse_unsigned(name.substr(dash + 1)).value_or(0));
 }
 
-void reject_patient(Verdict& verdict, const PatientFinding& found, std::size_t n) {
+void reject_patient(Verification& verdict, const PatientFinding& found, std::size_t n) {
   verdict.kind = VerdictKind::kRejected;
   verdict.rejection = rejection_of(found.match);
   verdict.detail = found.by_master ? "held against the patient master: " : "held against the registry: ";
@@ -148,7 +148,8 @@ bool needs_no_patient(const hl7::Message& message, const PatientClaim& claim, co
   return std::ranges::find(options.patient_optional, message.get("MSH-9.1")) != options.patient_optional.end();
 }
 
-Status accept_patient(Verdict& verdict, PatientFinding found, const PatientClaim& claim, const VerifyViews& views) {
+Status accept_patient(Verification& verdict, PatientFinding found, const PatientClaim& claim,
+                      const VerifyViews& views) {
   verdict.kind = VerdictKind::kVerified;
   verdict.patient = found.patient;
   verdict.identifier = std::move(found.identifier);
@@ -170,12 +171,13 @@ Status accept_patient(Verdict& verdict, PatientFinding found, const PatientClaim
 }
 
 // Every PID must be the same, verified person.
-Result<Verdict> verify_patient(const hl7::Message& message, const VerifyViews& views, const VerifyOptions& options) {
-  Verdict verdict;
+Result<Verification> verify_patient(const hl7::Message& message, const VerifyViews& views,
+                                    const VerifyOptions& options) {
+  Verification verdict;
   const std::size_t count = names_two_patients(message) ? 1 : message.segments("PID").size();
   for (std::size_t n = 0; n < count; ++n) {
     MN_TRY(claim, claim_of(message, n, options.feed));
-    if (n == 0 && needs_no_patient(message, claim, options)) return Verdict{};
+    if (n == 0 && needs_no_patient(message, claim, options)) return Verification{};
     MN_TRY(found, find_patient(claim, views));
     if (found.match != PatientMatch::kMatch) {
       reject_patient(verdict, found, n);
@@ -188,7 +190,7 @@ Result<Verdict> verify_patient(const hl7::Message& message, const VerifyViews& v
     const bool same =
         found.patient == verdict.patient && (found.patient != PatientId{} || found.identifier == verdict.identifier);
     if (same) continue;
-    verdict = Verdict{};
+    verdict = Verification{};
     verdict.kind = VerdictKind::kRejected;
     verdict.rejection = Rejection::kPatientMismatch;
     verdict.detail = "the message is about several patients";
@@ -252,8 +254,8 @@ hl7::Location location_of(const ProviderClaim& claim, const std::vector<AddressA
   return out;
 }
 
-void reject(Verdict& verdict, Rejection rejection, std::string detail, hl7::Location where) {
-  Verdict rejected;
+void reject(Verification& verdict, Rejection rejection, std::string detail, hl7::Location where) {
+  Verification rejected;
   rejected.kind = VerdictKind::kRejected;
   rejected.rejection = rejection;
   rejected.detail = std::move(detail);
@@ -276,7 +278,7 @@ const AddressAt* unclaimed(const std::vector<AddressAt>& addresses, const std::v
   return nullptr;
 }
 
-void add_provider(Verdict& verdict, ProviderId provider, ProviderRole role) {
+void add_provider(Verification& verdict, ProviderId provider, ProviderRole role) {
   const auto known = std::ranges::find(verdict.providers, provider, &VerifiedProvider::provider);
   if (known == verdict.providers.end()) {
     verdict.providers.push_back({provider, {role}});
@@ -291,7 +293,8 @@ Result<bool> address_is_of(ProviderId id, std::string_view mail, ProviderRegistr
   return std::ranges::any_of(provider.mails, [&](const std::string& own) { return ascii_iequals(own, mail); });
 }
 
-Status verify_claim(Verdict& verdict, const ProviderClaim& claim, hl7::Location where, ProviderRegistry& providers) {
+Status verify_claim(Verification& verdict, const ProviderClaim& claim, hl7::Location where,
+                    ProviderRegistry& providers) {
   MN_TRY(verified, providers.verify(claim));
   switch (verified.match) {
     case ProviderMatch::kMatch: {
@@ -324,7 +327,7 @@ Status verify_claim(Verdict& verdict, const ProviderClaim& claim, hl7::Location 
   return {};
 }
 
-Status verify_providers(Verdict& verdict, const hl7::Message& message, const VerifyViews& views,
+Status verify_providers(Verification& verdict, const hl7::Message& message, const VerifyViews& views,
                         const VerifyOptions& options) {
   const std::vector<ProviderClaim> claims = read_provider_claims(message, options.feed);
   const std::vector<AddressAt> addresses = addresses_in(message);
@@ -366,14 +369,14 @@ std::string_view name(Rejection rejection) {
   return "unknown";
 }
 
-Result<Verdict> verify(const hl7::Message& message, const VerifyViews& views, const VerifyOptions& options) {
+Result<Verification> verify(const hl7::Message& message, const VerifyViews& views, const VerifyOptions& options) {
   MN_TRY(verdict, verify_patient(message, views, options));
   if (verdict.kind != VerdictKind::kVerified) return verdict;
   MN_CHECK(verify_providers(verdict, message, views, options));
   return verdict;
 }
 
-std::string describe(const Verdict& verdict) {
+std::string describe(const Verification& verdict) {
   if (verdict.kind == VerdictKind::kVerified) return "verified";
   if (verdict.kind == VerdictKind::kNoPatient) return "no patient";
   std::string out(name(verdict.rejection));

@@ -72,7 +72,7 @@ struct VerifiedProvider {
   std::vector<ProviderRole> roles;  // in the message, each once
 };
 
-struct Verdict {
+struct Verification {
   VerdictKind kind = VerdictKind::kNoPatient;
   Rejection rejection = Rejection::kNone;
   std::string detail;                // of a rejection, for a person: what was compared and why it failed; no values
@@ -88,9 +88,9 @@ struct Verdict {
 
 // Errors are those of the registries' database and of the master (kRetry, kUnavailable): nothing was decided, try
 // again.
-Result<Verdict> verify(const hl7::Message& message, const VerifyViews& views, const VerifyOptions& options);
+Result<Verification> verify(const hl7::Message& message, const VerifyViews& views, const VerifyOptions& options);
 
 // "address-mismatch at PD1[1]-4[1].1: no provider has this address"
-std::string describe(const Verdict& verdict);
+std::string describe(const Verification& verdict);
 
 }  // namespace minato

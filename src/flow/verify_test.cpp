@@ -40,12 +40,12 @@ class Verify : public ::testing::Test {
     return "MSH|^~\\&|ADT1|HOSP|MINATO|HOSP|202611240900||ADT^A04|1|p|2.3||||||UNICODE UTF-8\rEVN|A04|202611240900\r" +
            pid + "\r" + rest;
   }
-  Verdict verdict(const std::string& bytes, PatientMaster* master = nullptr) {
+  Verification verdict(const std::string& bytes, PatientMaster* master = nullptr) {
     const auto message = hl7::Message::view(bytes);
     EXPECT_TRUE(message);
-    Result<Verdict> out = verify(*message, registry_.views(master), options_);
+    Result<Verification> out = verify(*message, registry_.views(master), options_);
     EXPECT_TRUE(out) << out.error().what;
-    return out ? *out : Verdict{};
+    return out ? *out : Verification{};
   }
   // "verified", "no patient", or reason and places.
   std::string judged(const std::string& bytes, PatientMaster* master = nullptr) {
@@ -61,7 +61,7 @@ class Verify : public ::testing::Test {
 constexpr const char* kBadAddress = "address-mismatch at PD1[1]-4[1].1";
 
 TEST_F(Verify, TheRegistrysPatientAndAddressPass) {
-  const Verdict good =
+  const Verification good =
       verdict(about_martin("PD1||||john.smith@dremail.com^smith^john\rPV1|1|O|||||902^Suzuki^Ichiro\r"));
   EXPECT_EQ(describe(good), "verified");
   EXPECT_EQ(good.identifier, kMartin);
@@ -73,7 +73,7 @@ TEST_F(Verify, TheRegistrysPatientAndAddressPass) {
 }
 
 TEST_F(Verify, AProviderInSeveralRolesIsListedOnce) {
-  const Verdict good =
+  const Verification good =
       verdict(about_martin("PD1||||js@home.example^smith^john\rPV1|1|O|||||901^smith^john|901^smith^john\r"));
   ASSERT_EQ(good.providers.size(), 1U);
   EXPECT_EQ(good.providers[0].roles.size(), 3U);
@@ -156,14 +156,14 @@ TEST_F(Verify, ARolesTelecommunicationAddressMustBeThatRolesProvider) {
 TEST_F(Verify, ProvidersNamedByIdentifierMustNotContradict) {
   EXPECT_EQ(judged_pd1("901^smith^john"), "verified");
   EXPECT_EQ(judged_pd1("901^mallory^eve"), "provider-mismatch at PD1[1]-4");
-  const Verdict stranger = verdict(about_martin("PD1||||777^Stranger^Dan\r"));
+  const Verification stranger = verdict(about_martin("PD1||||777^Stranger^Dan\r"));
   EXPECT_EQ(describe(stranger), "verified");
   EXPECT_TRUE(stranger.providers.empty());
   ASSERT_EQ(stranger.unknown_providers.size(), 1U);
 }
 
 TEST_F(Verify, AnInactiveProviderIsNobodyToWriteToAndNoAttack) {
-  const Verdict good = verdict(about_martin("PD1||||ann.gone@dremail.com^gone^ann\r"));
+  const Verification good = verdict(about_martin("PD1||||ann.gone@dremail.com^gone^ann\r"));
   EXPECT_EQ(describe(good), "verified");
   EXPECT_TRUE(good.providers.empty());
 }
@@ -198,7 +198,7 @@ TEST_F(Verify, AnIdentifierThatWasMergedAwayIsTheSurvivors) {
   merge.identifiers = {kMartin};
   merge.prior = {kOther};
   registry_.apply(merge);
-  const Verdict good = verdict(about_martin("", "PID|1||200^^^HOSP||martin^steven||19580112|M"));
+  const Verification good = verdict(about_martin("", "PID|1||200^^^HOSP||martin^steven||19580112|M"));
   EXPECT_EQ(describe(good), "verified");
   EXPECT_EQ(good.patient, verdict(about_martin("")).patient);
   EXPECT_EQ(good.demographics.names->front().family, "martin");
@@ -221,7 +221,7 @@ TEST_F(Verify, MessagesWithoutAPatientTellNobodyAndAreNotRejected) {
 }
 
 TEST_F(Verify, ARejectionNamesFieldsAndNeverValues) {
-  const Verdict bad = verdict(about_martin("PD1||||collector@evil.example^Mallory^john\r"));
+  const Verification bad = verdict(about_martin("PD1||||collector@evil.example^Mallory^john\r"));
   EXPECT_EQ(bad.kind, VerdictKind::kRejected);
   EXPECT_TRUE(bad.providers.empty());
   for (const char* value : {"collector", "evil", "Mallory", "martin", "100"}) {
@@ -264,7 +264,7 @@ TEST_F(Verify, TheMasterIsAskedOnlyWhenTheRegistryKnowsNothing) {
 
 TEST_F(Verify, AnotherIdentifierFromTheMasterLeadsToTheRegistry) {
   FakeMaster master;
-  const Verdict good = verdict(about_martin("", "PID|1||7^^^REGION||martin^steven||19580112|M"), &master);
+  const Verification good = verdict(about_martin("", "PID|1||7^^^REGION||martin^steven||19580112|M"), &master);
   EXPECT_EQ(describe(good), "verified");
   EXPECT_EQ(good.patient, verdict(about_martin("")).patient);
   EXPECT_EQ(judged(about_martin("", "PID|1||7^^^REGION||mallory^eve||19580112|M"), &master),
@@ -278,7 +278,7 @@ TEST_F(Verify, APatientWhomOnlyTheMasterKnowsIsHeldAgainstItsDemographics) {
   person.demographics.names = std::vector<PersonName>{{"Doe", "Jane", "", "", "L"}};
   person.demographics.birth_date = "19800101";
   master.known = {person};
-  const Verdict good = verdict(about_martin("", "PID|1||8^^^REGION||doe^jane||19800101|F"), &master);
+  const Verification good = verdict(about_martin("", "PID|1||8^^^REGION||doe^jane||19800101|F"), &master);
   EXPECT_EQ(describe(good), "verified");
   EXPECT_EQ(good.patient, PatientId{});
   EXPECT_EQ(good.identifier, (Identifier{"REGION", "8"}));
@@ -299,7 +299,7 @@ TEST_F(Verify, WithoutAnAnswerFromTheMasterNothingIsDecided) {
   const std::string bytes = about_martin("", "PID|1||7^^^REGION||martin^steven");
   const auto message = hl7::Message::view(bytes);
   ASSERT_TRUE(message);
-  const Result<Verdict> out = verify(*message, registry_.views(&master), options_);
+  const Result<Verification> out = verify(*message, registry_.views(&master), options_);
   ASSERT_FALSE(out);
   EXPECT_EQ(out.error().code, Errc::kRetry);
 }

@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-#include <filesystem>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,9 +21,9 @@ namespace minato {
 class TestRegistry {
  public:
   TestRegistry() {
-    std::string name = (std::filesystem::temp_directory_path() / "minato-registry-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    directory_ = name;
+    const char* const temporary = std::getenv("TMPDIR");
+    directory_ = std::string(temporary == nullptr ? "/tmp" : temporary) + "/minato-registry-XXXXXX";
+    EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
     DerivedDatabase::Options options;
     options.path = directory_ + "/derived.db";
     options.projections = {PatientWriter::schema(), ProviderWriter::schema(), registry_log_schema()};
@@ -34,7 +35,10 @@ class TestRegistry {
   ~TestRegistry() {
     reader_.reset();
     derived_.reset();
-    std::filesystem::remove_all(directory_);
+    for (const char* file : {"/derived.db", "/derived.db-wal", "/derived.db-shm"}) {
+      std::remove((directory_ + file).c_str());
+    }
+    EXPECT_EQ(::rmdir(directory_.c_str()), 0);
   }
   TestRegistry(const TestRegistry&) = delete;
   TestRegistry& operator=(const TestRegistry&) = delete;
