@@ -19,7 +19,7 @@ struct FaultFound {
   std::optional<hl7::Location> where;
 };
 
-struct Verdict {
+struct Judgement {
   hl7::Header header;  // as far as it could be read; a default one otherwise. Views point into the bytes
   hl7::AckPlan plan;
   SenderName sender;                                 // UTF-8
@@ -29,14 +29,14 @@ struct Verdict {
   std::optional<hl7::Acknowledgement> acknowledges;  // it is an answer to something: recorded, never acknowledged
 };
 
-Verdict judge_message(std::string_view bytes, const ListenerRules& rules);
+Judgement judge_message(std::string_view bytes, const ListenerRules& rules);
 
 // A frame that is no message whatever its content: kEmptyFrame, kNoStartBlock, kOversize, kHalfFrame, kClosedMidFrame.
 // The header is read where there is one, so that the answer can name the message.
-Verdict judge_broken(mllp::EventKind kind, std::string_view bytes, const ListenerRules& rules);
+Judgement judge_broken(mllp::EventKind kind, std::string_view bytes, const ListenerRules& rules);
 
 // A message or batch that is refused for a reason which its caller found.
-Verdict judge_as(hl7::Fault fault, std::string_view bytes, const ListenerRules& rules);
+Judgement judge_as(hl7::Fault fault, std::string_view bytes, const ListenerRules& rules);
 
 // Whether the header's sender is the one that the rule names.
 bool matches(const SenderName& rule, const SenderName& sender);

@@ -7,11 +7,11 @@
 namespace minato {
 namespace {
 
-void write_sender(JsonWriter& json, const Verdict& verdict) {
+void write_sender(JsonWriter& json, const Judgement& judgement) {
   json.key("sender").begin_object();
-  json.member("application", std::string_view(verdict.sender.application));
-  json.member("facility", std::string_view(verdict.sender.facility)).end_object();
-  json.member("charset", charset::name(verdict.header.charset.used));
+  json.member("application", std::string_view(judgement.sender.application));
+  json.member("facility", std::string_view(judgement.sender.facility)).end_object();
+  json.member("charset", charset::name(judgement.header.charset.used));
 }
 
 void write_error(JsonWriter& json, const FaultFound& found) {
@@ -43,22 +43,22 @@ std::string peer_meta(std::string_view listener, std::string_view address, std::
   return meta;
 }
 
-std::string message_meta(std::string_view peer_meta, const Verdict& verdict, const MetaExtra& extra) {
+std::string message_meta(std::string_view peer_meta, const Judgement& judgement, const MetaExtra& extra) {
   std::string more;
   more.reserve(256);
   JsonWriter json(more);
   json.begin_object();
-  if (verdict.header.present) write_sender(json, verdict);
+  if (judgement.header.present) write_sender(json, judgement);
   json.member("ack", extra.ack);
   if (extra.authority == Authority::kAuthoritative) json.member("authoritative", true);
   if (!extra.frame.empty()) json.member("frame", extra.frame);
-  if (!verdict.warnings.empty()) {
+  if (!judgement.warnings.empty()) {
     json.key("warnings").begin_array();
-    for (const std::string& warning : verdict.warnings) json.value(std::string_view(warning));
+    for (const std::string& warning : judgement.warnings) json.value(std::string_view(warning));
     json.end_array();
   }
-  if (verdict.acknowledges) json.member("answer", hl7::name(verdict.acknowledges->code));
-  if (verdict.fault) write_error(json, *verdict.fault);
+  if (judgement.acknowledges) json.member("answer", hl7::name(judgement.acknowledges->code));
+  if (judgement.fault) write_error(json, *judgement.fault);
   if (extra.place) write_place(json, *extra.place);
   json.end_object();
   std::string meta;

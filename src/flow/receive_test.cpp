@@ -349,6 +349,19 @@ TEST_F(ReceiverTest, OnlyAnAuthenticatedFeedByItsNameIsAuthoritative) {
   }
 }
 
+TEST_F(ReceiverTest, AFeedMayBeKnownByABlockOfAddresses) {
+  start({.listener = "adt", .authoritative = {{.identity = "address:192.0.2.0/24", .sender = {.application = "HIS"}}}});
+  for (const char* identity : {"address:192.0.2.7", "address:192.0.3.7", "cert:192.0.2.7", ""}) {
+    peer = receiver->peer(*listener, "192.0.2.7:1", identity);
+    send(adt(std::string("M") + identity));
+  }
+  const auto entries = journal.entries();
+  ASSERT_EQ(entries.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(meta(entries[i]).root()["authoritative"].boolean().value_or(false), i == 0) << i;
+  }
+}
+
 TEST_F(ReceiverTest, AnIncomingAcknowledgementIsRecordedAndNeverAcknowledged) {
   const std::string ack = "MSH|^~\\&|LAB|HOSP|MINATO|HOSP|20260401||ACK|A1|P|2.5\rMSA|AA|MN42\r";
   EXPECT_EQ(told(send(ack)), Told{});
