@@ -70,12 +70,22 @@ std::string duplicate_meta(std::string_view peer_meta, Seq of) {
   return std::string(peer_meta) + ",\"of\":" + std::to_string(of.value) + "}";
 }
 
+// A quote inside a JSON string is escaped, so these patterns are members and nothing else. Parsing each meta of a
+// quarter of a million records would be a third of the time that a start takes.
 std::optional<std::string> identity_of(std::string_view meta) {
+  constexpr std::string_view kIdentity = "\"identity\":\"";
+  if (meta.find("\"listener\":\"") == std::string_view::npos ||
+      meta.find("\"edited_from\":") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::size_t at = meta.find(kIdentity);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = meta.substr(at + kIdentity.size());
+  const std::size_t end = rest.find_first_of("\"\\");
+  if (end != std::string_view::npos && rest[end] == '"') return std::string(rest.substr(0, end));
   const auto document = json::parse(meta);
   if (!document) return std::nullopt;
-  const json::Value root = document->root();
-  if (!root["listener"].present() || root["edited_from"].present()) return std::nullopt;
-  return std::string(root["identity"].string_or(""));
+  return std::string(document->root()["identity"].string_or(""));
 }
 
 }  // namespace minato

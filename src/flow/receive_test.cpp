@@ -451,6 +451,17 @@ TEST_F(ReceiverTest, AfterARestartTheWindowIsRebuiltFromTheJournal) {
   EXPECT_EQ(journal.entries_of(RecordKind::kHl7Duplicate).size(), 2u);
 }
 
+TEST_F(ReceiverTest, AnIdentityWithQuotesInItIsFoundAgainAfterARestart) {
+  const std::string identity = "cert:\"Dr.\" \\ 山本, \"identity\":\"x\"";
+  peer = receiver->peer(*listener, "192.0.2.7:1", identity);
+  const auto first = send(adt("M1"));
+  start({.listener = "a\"b"});
+  ASSERT_TRUE(receiver->recover());
+  peer = receiver->peer(*listener, "192.0.2.7:2", identity);
+  EXPECT_EQ(wire(send(adt("M1"))), wire(first));
+  EXPECT_EQ(journal.entries_of(RecordKind::kHl7Received).size(), 1u);
+}
+
 TEST_F(ReceiverTest, WhatIsOlderThanTheWindowIsAFreshMessage) {
   send(adt("M1"));
   clock.time += std::chrono::hours(25);
