@@ -26,7 +26,11 @@ def frames(data):
 def silent(frame):
     """True when the sender asked for no answer to a message that is accepted (MSH-15 and MSH-16: NE, ER)."""
     start = frame.find(b"MSH")
+    if start < 0:
+        return False
     header = frame[start:].replace(b"\n", b"\r").split(b"\r")[0]
+    if len(header) < 4:
+        return False
     fields = header.split(header[3:4])
     asked = [f.strip() for f in fields[14:16]]
     return any(asked) and not any(f in (b"AL", b"SU") for f in asked)
