@@ -70,8 +70,9 @@ class PostgresJournal final : public Journal, private CommitTarget {
   Status explain_nothing_written();
   Status make_room(std::size_t records);
 
-  Result<JournalHead> head() const;  // read_mutex_ held
-  Status check_gap(Seq wanted);      // read_mutex_ held
+  Result<std::vector<Entry>> read_once(Seq from, ReadLimits limits);  // read_mutex_ held
+  Result<JournalHead> head() const;                                   // read_mutex_ held
+  Status check_gap(Seq wanted);                                       // read_mutex_ held
   void advance(Seq last);
   void listen_until_closed();
 
@@ -172,7 +173,7 @@ Result<Seq> PostgresJournal::write(std::span<CommitItem> group) {
   if (written || !in_doubt_) return written;
   MN_TRY(first, settle());
   in_doubt_ = false;
-  if (!first) return std::unexpected(written.error());
+  if (!first) return fail(Errc::kRetry, written.error().what);  // the connection is back, and it did not take place
   return *first;
 }
 
@@ -282,8 +283,15 @@ Result<JournalHead> PostgresJournal::head() const { return read_head(*read_db_);
 
 Result<std::vector<Entry>> PostgresJournal::read(Seq from, ReadLimits limits) {
   if (from.value == 0) from = Seq{1};
-  const auto bytes_max = std::min(limits.bytes_max, kJournalReadBytesMax);
   const std::lock_guard guard(read_mutex_);
+  auto entries = read_once(from, limits);
+  // The first call after the server was away finds out; the next one has a new connection.
+  if (!entries && entries.error().code == Errc::kUnavailable) entries = read_once(from, limits);
+  return entries;
+}
+
+Result<std::vector<Entry>> PostgresJournal::read_once(Seq from, ReadLimits limits) {
+  const auto bytes_max = std::min(limits.bytes_max, kJournalReadBytesMax);
   MN_TRY(before, head());
   advance(before.last);
   if (from < before.first)
