@@ -1,5 +1,6 @@
 // Character sets: UTF-8 comes out of any bytes, valid() agrees with it, what was valid survives a round trip.
 // links: minato_charset
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +20,16 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
+// In valid text the scanner sees exactly the delimiters that the decoded text has.
+void scan_agrees(Encoding encoding, std::string_view bytes, std::string_view text) {
+  for (const char delimiter : {'|', '^', '&', '\r'}) {
+    Scanner scanner(encoding, bytes, 0);
+    std::ptrdiff_t found = 0;
+    while (scanner.next(ByteSet{delimiter})) ++found;
+    require(found == std::count(text.begin(), text.end(), delimiter));
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -29,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool ok = decode_to(encoding, bytes, text);
   require(valid(Encoding::kUtf8, text));
   require(valid(encoding, bytes) == ok);
+  if (ok) scan_agrees(encoding, bytes, text);
   // What could be written reads the same for ever after. The first time a twin may come back (YEN SIGN as its
   // full-width form).
   const Result<std::string> written = encode(encoding, text);

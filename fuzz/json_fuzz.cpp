@@ -1,5 +1,5 @@
-// JSON: what our reader accepts, simdjson's own DOM accepts too, and the other way round; what was read is written and read again the same.
-// links: minato_json simdjson
+// JSON: what our reader accepts, simdjson's own DOM accepts too, and the other way round; what was read is written and
+// read again the same. links: minato_json simdjson
 #include <simdjson.h>
 
 #include <cstdlib>
@@ -8,7 +8,8 @@
 
 namespace {
 
-// Where ours differs on purpose: numbers out of a machine's range keep their text, and limits and duplicate keys are ours.
+// Where ours differs on purpose: numbers out of a machine's range keep their text, and limits and duplicate keys are
+// ours.
 bool may_differ(const minato::Error& error) {
   return error.code == minato::Errc::kTooLarge || error.what.find("duplicate") != std::string::npos;
 }

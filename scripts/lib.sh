@@ -6,7 +6,7 @@ packages_build=(g++ cmake ninja-build ccache pkg-config python3 git
   libssl-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev libmicrohttpd-dev libtomlplusplus-dev libpugixml-dev
   libsimdjson-dev libzstd-dev zlib1g-dev libicu-dev libcli11-dev libspdlog-dev prometheus-cpp-dev)
 packages_test=(libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev clang-19 libclang-rt-19-dev
-  postgresql python3-hl7 curl jq openssl)
+  postgresql python3-hl7 python3-aiosmtpd curl jq openssl)
 
 say() { printf '%s\n' "$*" >&2; }
 

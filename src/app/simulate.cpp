@@ -108,8 +108,9 @@ Result<Tally> check(const SimulateOptions& options, Tally tally) {
   while (true) {
     MN_TRY(text, client.get("/api/v1/status"));
     MN_TRY(status, json::parse(text));
-    const json::Value queue = status.root()["queue"];
-    if (number(queue["waiting"]) + number(queue["leased"]) == 0) {
+    const json::Value queue = status.root()["queue"], journal = status.root()["journal"];
+    const bool applied = number(journal["applied"]) == number(journal["last"]);
+    if (applied && number(queue["waiting"]) + number(queue["leased"]) == 0) {
       MN_TRY(effects_text, client.get("/api/v1/effects?kind=mail&limit=1000"));
       MN_TRY(effects, json::parse(effects_text));
       std::uint64_t mails = 0;

@@ -26,8 +26,8 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 // A decimal number and nothing else around it: no sign, no space. nullopt: not that, or above 2^64-1.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text);
 
-// How many bytes of the well-formed UTF-8 sequence (RFC 3629: no surrogates, shortest form, at most U+10FFFF) stand at the
-// front of `text`: 1 to 4, or 0 if there is none.
+// How many bytes of the well-formed UTF-8 sequence (RFC 3629: no surrogates, shortest form, at most U+10FFFF) stand at
+// the front of `text`: 1 to 4, or 0 if there is none.
 std::size_t utf8_sequence_bytes(std::string_view text);
 bool is_utf8(std::string_view text);
 

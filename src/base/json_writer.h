@@ -4,9 +4,9 @@
 //   JsonWriter json(out);
 //   json.begin_object().member("seq", 7).key("lanes").begin_array().value("a").end_array().end_object();
 //
-// Commas and quoting are its work; that begin and end pair up, and that a key stands before each value of an object, is the
-// caller's. Text that is not UTF-8 is repaired: each byte that belongs to no sequence becomes U+FFFD, so the result is always
-// valid JSON. Not thread-safe.
+// Commas and quoting are its work; that begin and end pair up, and that a key stands before each value of an object, is
+// the caller's. Text that is not UTF-8 is repaired: each byte that belongs to no sequence becomes U+FFFD, so the result
+// is always valid JSON. Not thread-safe.
 #pragma once
 
 #include <concepts>
@@ -31,10 +31,14 @@ class JsonWriter {
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
   JsonWriter& value(std::same_as<bool> auto flag) { return token(flag ? "true" : "false"); }
   template <std::signed_integral T>
-  JsonWriter& value(T number) { return signed_number(number); }
+  JsonWriter& value(T number) {
+    return signed_number(number);
+  }
   template <std::unsigned_integral T>
     requires(!std::same_as<T, bool>)
-  JsonWriter& value(T number) { return unsigned_number(number); }
+  JsonWriter& value(T number) {
+    return unsigned_number(number);
+  }
   // The shortest text that reads back as the same double. JSON has no infinity and no NaN: they become null.
   JsonWriter& value(double number);
   JsonWriter& null() { return token("null"); }

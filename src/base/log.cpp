@@ -52,11 +52,16 @@ Value::Value(const Error& error) : value_(std::string_view(error.what)) {}
 
 std::string_view name(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarning: return "warning";
-    case Level::kError: return "error";
-    case Level::kAlarm: return "alarm";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarning:
+      return "warning";
+    case Level::kError:
+      return "error";
+    case Level::kAlarm:
+      return "alarm";
   }
   return "alarm";
 }

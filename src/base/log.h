@@ -1,13 +1,13 @@
-// The log: one JSON object a line, made of a named event and typed fields. There is no format string, so nothing out of a
-// message can slip into one, and a field takes text only when the author says that the text is ours.
+// The log: one JSON object a line, made of a named event and typed fields. There is no format string, so nothing out of
+// a message can slip into one, and a field takes text only when the author says that the text is ours.
 //
 //   log::info("mllp.accepted", {{"listener", log::own(listener.name)}, {"bytes", frame.size()}});
 //   {"time":"2026-11-24T05:06:07.000008Z","level":"info","event":"mllp.accepted","listener":"adt","bytes":812}
 //
-// Event names and keys are literals of the source: `folder.what_happened`. Values are numbers, durations, literals, errors
-// (whose text carries no values, base/error.h) and `own(text)`: configured names, addresses of machines, ids that we made.
-// `Phi<T>` holds what came out of a message; it converts to nothing and cannot be logged: that does not compile.
-// Every function may be called from any thread. A line is written whole.
+// Event names and keys are literals of the source: `folder.what_happened`. Values are numbers, durations, literals,
+// errors (whose text carries no values, base/error.h) and `own(text)`: configured names, addresses of machines, ids
+// that we made. `Phi<T>` holds what came out of a message; it converts to nothing and cannot be logged: that does not
+// compile. Every function may be called from any thread. A line is written whole.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,8 @@
 
 namespace minato {
 
-// A value about a patient. It is reached by name only, `reveal()`, which makes each use visible to a reader and to grep.
+// A value about a patient. It is reached by name only, `reveal()`, which makes each use visible to a reader and to
+// grep.
 template <typename T>
 class Phi {
  public:
@@ -86,8 +87,7 @@ class Value {
   Value(T number) : value_(static_cast<std::uint64_t>(number)) {}
   Value(double number) : value_(number) {}
   template <typename Rep, typename Period>
-  Value(std::chrono::duration<Rep, Period> span)
-      : value_(std::chrono::duration<double, std::milli>(span).count()) {}
+  Value(std::chrono::duration<Rep, Period> span) : value_(std::chrono::duration<double, std::milli>(span).count()) {}
   template <typename T>
   Value(const Phi<T>&) = delete;
 

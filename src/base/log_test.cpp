@@ -77,8 +77,8 @@ TEST(Log, DropsWhatIsBelowTheLevel) {
 }
 
 TEST(Log, LevelsAreReadByTheNamesThatLinesCarry) {
-  for (const auto level : {log::Level::kDebug, log::Level::kInfo, log::Level::kWarning, log::Level::kError,
-                           log::Level::kAlarm}) {
+  for (const auto level :
+       {log::Level::kDebug, log::Level::kInfo, log::Level::kWarning, log::Level::kError, log::Level::kAlarm}) {
     EXPECT_EQ(log::parse_level(log::name(level)), level);
   }
   EXPECT_FALSE(log::parse_level("INFO"));

@@ -61,8 +61,7 @@ double Histogram::quantile(double q) const noexcept {
 }
 
 std::vector<double> latency_bounds() {
-  return {0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
-          0.1,     0.2,    0.5,    1,      2,     5,     10,    20,   60};
+  return {0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60};
 }
 
 std::vector<double> size_bounds() {
@@ -100,8 +99,7 @@ prometheus::ClientMetric shown(const Labels& labels, const Metric& metric) {
     for (std::size_t i = 0; i <= histogram.bounds().size(); ++i) {
       below += histogram.bucket(i);
       const bool last = i == histogram.bounds().size();
-      out.histogram.bucket.push_back(
-          {below, last ? std::numeric_limits<double>::infinity() : histogram.bounds()[i]});
+      out.histogram.bucket.push_back({below, last ? std::numeric_limits<double>::infinity() : histogram.bounds()[i]});
     }
     out.histogram.sample_count = below;
     out.histogram.sample_sum = histogram.sum();

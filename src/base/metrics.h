@@ -5,8 +5,8 @@
 //   frames.add();
 //
 // A series is looked up once, when the service that counts is made; after that an increment is one relaxed atomic add.
-// Series live as long as the registry and are never removed, so a label must have few values: a listener, a step, a lane
-// class; never a patient, a peer or an id. Everything here may be called from any thread.
+// Series live as long as the registry and are never removed, so a label must have few values: a listener, a step, a
+// lane class; never a patient, a peer or an id. Everything here may be called from any thread.
 #pragma once
 
 #include <atomic>
@@ -47,8 +47,8 @@ class Histogram {
 
   std::uint64_t count() const noexcept;
   double sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
-  // The value below which the share `q` (0 to 1) of all observations lies, as histogram_quantile of Prometheus estimates it:
-  // linear within its bucket, and the highest bound when it lies above that. 0 when nothing was observed.
+  // The value below which the share `q` (0 to 1) of all observations lies, as histogram_quantile of Prometheus
+  // estimates it: linear within its bucket, and the highest bound when it lies above that. 0 when nothing was observed.
   double quantile(double q) const noexcept;
 
   const std::vector<double>& bounds() const { return bounds_; }
@@ -82,8 +82,8 @@ class Registry {
   Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {},
                        const std::vector<double>& bounds = latency_bounds());
 
-  // Called at the start of each exposition, to set gauges that nobody keeps current (age of the oldest item, free disk).
-  // It may use the registry's series, and must outlive it or own what it uses.
+  // Called at the start of each exposition, to set gauges that nobody keeps current (age of the oldest item, free
+  // disk). It may use the registry's series, and must outlive it or own what it uses.
   void before_exposition(std::function<void()> refresh);
   std::string exposition() const;
 

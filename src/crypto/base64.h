@@ -9,7 +9,8 @@ namespace minato::crypto {
 
 std::string to_base64(std::string_view bytes);
 std::string to_base64url(std::string_view bytes);
-// Strict: the padding must be right, unused bits zero, no space or line end (sections 3.2, 3.3, 3.5). nullopt: not that.
+// Strict: the padding must be right, unused bits zero, no space or line end (sections 3.2, 3.3, 3.5). nullopt: not
+// that.
 std::optional<std::string> from_base64(std::string_view text);
 std::optional<std::string> from_base64url(std::string_view text);
 

@@ -64,7 +64,8 @@ TEST(Hmac, GivesTheMacsOfRfc4231) {
       {std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First",
        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
       {std::string(131, '\xaa'),
-       "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
+       "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be "
+       "hashed "
        "before being used by the HMAC algorithm.",
        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
   };
@@ -74,8 +75,12 @@ TEST(Hmac, GivesTheMacsOfRfc4231) {
 
 // RFC 4648 section 10.
 TEST(Base64, GivesTheTextsOfRfc4648) {
-  const std::pair<const char*, const char*> cases[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                                       {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
                                                        {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : cases) {
     EXPECT_EQ(to_base64(bytes), text);
@@ -96,8 +101,8 @@ TEST(Base64, EveryByteAtEveryLengthComesBack) {
 }
 
 TEST(Base64, RefusesAllButTheOneSpelling) {
-  for (const char* bad : {"Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zm9v====", "Zg==Zg==",
-                          "Zm9-", "=m9v"}) {
+  for (const char* bad : {"Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n",
+                          "Zm9v====", "Zg==Zg==", "Zm9-", "=m9v"}) {
     EXPECT_FALSE(from_base64(bad)) << bad;
   }
   for (const char* bad : {"Z", "Zg==", "Zh", "Zm9+", "Zm9vZ"}) EXPECT_FALSE(from_base64url(bad)) << bad;

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) by OpenSSL. Functions are thread-safe; an object belongs to one thread.
+// SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) by OpenSSL. Functions are thread-safe; an object belongs to one
+// thread.
 #pragma once
 
 #include <array>

@@ -10,6 +10,7 @@
 #include "flow/receive_listener.h"
 #include "flow/receive_meta.h"
 #include "format/hl7/batch.h"
+#include "os/socket.h"
 
 namespace minato {
 namespace {
@@ -26,11 +27,18 @@ SipKey random_key() { return {.k0 = random_number(), .k1 = random_number()}; }
 // Sixteen digits that stand for a sequence until it is known. Random, so that no message can hold them.
 std::string random_digits() { return sequence_digits(random_number() % 10'000'000'000'000'000); }
 
+// Whether a feed's identity names this peer: the same text, or an address in its block.
+bool names(const std::string& rule, const std::string& identity) {
+  constexpr std::string_view kAddress = "address:";
+  if (rule == identity) return !identity.empty();
+  if (!rule.starts_with(kAddress) || !identity.starts_with(kAddress)) return false;
+  const auto block = AddressList::parse({rule.substr(kAddress.size())});
+  const auto ip = IpAddress::parse(std::string_view(identity).substr(kAddress.size()));
+  return block && ip && block->contains(*ip);
+}
+
 bool authoritative(const ReceivePeer& peer, const SenderName& sender) {
-  if (peer.identity.empty()) return false;
-  return std::ranges::any_of(peer.listener->rules.authoritative, [&](const AuthoritativeFeed& feed) {
-    return feed.identity == peer.identity && matches(feed.sender, sender);
-  });
+  return std::ranges::any_of(peer.authoritative_as, [&](const SenderName& rule) { return matches(rule, sender); });
 }
 
 // Half a frame was never meant to be answered: its sender has gone on or away.
@@ -134,9 +142,12 @@ ReceiveListener* Receiver::add_listener(ListenerRules rules) {
 }
 
 ReceivePeer Receiver::peer(ReceiveListener& listener, std::string address, std::string identity) const {
-  std::string meta = peer_meta(listener.rules.listener, address, identity);
-  return {
-      .listener = &listener, .address = std::move(address), .identity = std::move(identity), .meta = std::move(meta)};
+  ReceivePeer peer{.listener = &listener, .address = std::move(address), .identity = std::move(identity)};
+  peer.meta = peer_meta(listener.rules.listener, peer.address, peer.identity);
+  for (const AuthoritativeFeed& feed : listener.rules.authoritative) {
+    if (names(feed.identity, peer.identity)) peer.authoritative_as.push_back(feed.sender);
+  }
+  return peer;
 }
 
 void Receiver::receive(std::vector<IncomingFrame> batch, AnswerSink& sink) {
@@ -164,9 +175,9 @@ void Receiver::take_frame(Round& round, IncomingFrame& frame) {
   pending->ticket = frame.ticket;
   if (broken(event.kind)) {
     Part part{*frame.peer, mllp::name(event.kind), std::nullopt, std::move(pending)};
-    const Judgement verdict = judge_broken(event.kind, event.bytes, rules);
-    return unanswerable(event.kind) ? take_half(round, std::move(event.bytes), std::move(part), verdict)
-                                    : take_refused(round, std::move(event.bytes), std::move(part), verdict);
+    const Judgement judgement = judge_broken(event.kind, event.bytes, rules);
+    return unanswerable(event.kind) ? take_half(round, std::move(event.bytes), std::move(part), judgement)
+                                    : take_refused(round, std::move(event.bytes), std::move(part), judgement);
   }
   const hl7::Batch split = hl7::split_batch(event.bytes);
   if (split.kind != hl7::BatchKind::kSingle) return take_batch(round, frame, split, std::move(pending));
@@ -180,9 +191,9 @@ void Receiver::take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& 
   const auto has = [&](hl7::BatchProblem problem) { return std::ranges::count(batch.problems, problem) != 0; };
   if (batch.messages.empty() || has(hl7::BatchProblem::kTooManyMessages)) {
     const hl7::Fault fault = batch.messages.empty() ? hl7::Fault::kSegmentSequence : hl7::Fault::kTooLarge;
-    const Judgement verdict = judge_as(fault, bytes, frame.peer->listener->rules);
+    const Judgement judgement = judge_as(fault, bytes, frame.peer->listener->rules);
     Part part{*frame.peer, "batch", std::nullopt, std::move(pending)};
-    return take_refused(round, std::move(frame.event.bytes), std::move(part), verdict);
+    return take_refused(round, std::move(frame.event.bytes), std::move(part), judgement);
   }
   auto state = std::make_shared<FrameState>();
   state->sink = pending->sink;
@@ -211,28 +222,28 @@ void Receiver::take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& 
 }
 
 void Receiver::take_message(Round& round, std::string bytes, Part part) {
-  Judgement verdict = judge_message(bytes, part.peer.listener->rules);
-  if (verdict.fault) return take_refused(round, std::move(bytes), std::move(part), verdict);
+  Judgement judgement = judge_message(bytes, part.peer.listener->rules);
+  if (judgement.fault) return take_refused(round, std::move(bytes), std::move(part), judgement);
   Pending& pending = *part.pending;
-  const hl7::Header& header = verdict.header;
+  const hl7::Header& header = judgement.header;
   pending.listener = part.peer.listener;
   pending.time = round.now;
   pending.msh.assign(bytes, header.offset, header.end - header.offset);
-  pending.answers = answer_texts(verdict, answer_options(*pending.listener, round.dtm, placeholder_));
+  pending.answers = answer_texts(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
   pending.digest = window_.digest({.identity = part.peer.identity,
                                    .application = header.sending_application(),
                                    .facility = header.sending_facility(),
                                    .control_id = header.control_id()},
                                   bytes);
   const Admission admission = admit(part);
-  if (admission.known) return take_duplicate(round, std::move(part), verdict, *admission.known);
+  if (admission.known) return take_duplicate(round, std::move(part), judgement, *admission.known);
   if (admission.waits) return;
-  count_accepted(*pending.listener, verdict);
+  count_accepted(*pending.listener, judgement);
   if (admission.reused_id) {
     pending.listener->reused_ids.add();
-    verdict.warnings.emplace_back("control-id-reused");
+    judgement.warnings.emplace_back("control-id-reused");
   }
-  store(round, RecordKind::kHl7Received, std::move(bytes), std::move(part), verdict);
+  store(round, RecordKind::kHl7Received, std::move(bytes), std::move(part), judgement);
 }
 
 // Under the lock: is it known, on its way already, or new? New ones are on their way from here on.
@@ -263,11 +274,11 @@ void Receiver::end_committing(Pending& pending) {
   if (at != last) committing_.erase(at);
 }
 
-void Receiver::take_duplicate(Round& round, Part part, const Judgement& verdict, DuplicateWindow::Known known) {
+void Receiver::take_duplicate(Round& round, Part part, const Judgement& judgement, DuplicateWindow::Known known) {
   Pending& pending = *part.pending;
   const std::string dtm = to_hl7_dtm(known.time, options_.offset_minutes);
   const std::string digits = sequence_digits(known.seq.value);
-  pending.answers = answer_texts(verdict, answer_options(*pending.listener, dtm, digits));
+  pending.answers = answer_texts(judgement, answer_options(*pending.listener, dtm, digits));
   pending.listener->duplicates.add();
   Submission submission;
   submission.records.push_back({.kind = RecordKind::kHl7Duplicate,
@@ -278,23 +289,23 @@ void Receiver::take_duplicate(Round& round, Part part, const Judgement& verdict,
   deliver(pending, AnswerSink::Link::kKeep, round.answers);
 }
 
-void Receiver::take_refused(Round& round, std::string bytes, Part part, const Judgement& verdict) {
+void Receiver::take_refused(Round& round, std::string bytes, Part part, const Judgement& judgement) {
   Pending& pending = *part.pending;
   pending.kind = Pending::Kind::kRefused;
   pending.listener = part.peer.listener;
   pending.time = round.now;
-  pending.answers = answer_texts(verdict, answer_options(*pending.listener, round.dtm, placeholder_));
-  pending.listener->refused(verdict.fault->fault);
+  pending.answers = answer_texts(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
+  pending.listener->refused(judgement.fault->fault);
   log::warning("receive.refused", {{"listener", log::own(pending.listener->rules.listener)},
                                    {"peer", log::own(part.peer.address)},
-                                   {"fault", log::own(hl7::name(verdict.fault->fault))},
+                                   {"fault", log::own(hl7::name(judgement.fault->fault))},
                                    {"bytes", bytes.size()}});
-  store(round, RecordKind::kHl7Refused, std::move(bytes), std::move(part), verdict);
+  store(round, RecordKind::kHl7Refused, std::move(bytes), std::move(part), judgement);
 }
 
 // Kept for a person to see, and not answered: the caller hears at once that nothing is owed.
-void Receiver::take_half(Round& round, std::string bytes, Part part, const Judgement& verdict) {
-  part.peer.listener->refused(verdict.fault->fault);
+void Receiver::take_half(Round& round, std::string bytes, Part part, const Judgement& judgement) {
+  part.peer.listener->refused(judgement.fault->fault);
   log::alarm("receive.half_frame", {{"listener", log::own(part.peer.listener->rules.listener)},
                                     {"peer", log::own(part.peer.address)},
                                     {"how", log::own(part.frame)},
@@ -303,15 +314,15 @@ void Receiver::take_half(Round& round, std::string bytes, Part part, const Judge
   Submission submission;
   submission.records.push_back({.kind = RecordKind::kHl7Refused,
                                 .time = round.now,
-                                .meta = message_meta(part.peer.meta, verdict, extra),
+                                .meta = message_meta(part.peer.meta, judgement, extra),
                                 .body = std::move(bytes)});
   round.submissions.push_back(std::move(submission));
   deliver(*part.pending, AnswerSink::Link::kKeep, round.answers);
 }
 
-void Receiver::store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& verdict) {
-  const CodesOwed owed = codes_owed(verdict, part.peer.listener->rules.application_answer);
-  const bool feeds = kind == RecordKind::kHl7Received && authoritative(part.peer, verdict.sender);
+void Receiver::store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& judgement) {
+  const CodesOwed owed = codes_owed(judgement, part.peer.listener->rules.application_answer);
+  const bool feeds = kind == RecordKind::kHl7Received && authoritative(part.peer, judgement.sender);
   const MetaExtra extra{.ack = owed.first ? hl7::name(*owed.first) : std::string_view(),
                         .authority = feeds ? Authority::kAuthoritative : Authority::kNone,
                         .frame = part.frame,
@@ -319,7 +330,7 @@ void Receiver::store(Round& round, RecordKind kind, std::string bytes, Part part
   Submission submission;
   submission.records.push_back({.kind = kind,
                                 .time = round.now,
-                                .meta = message_meta(part.peer.meta, verdict, extra),
+                                .meta = message_meta(part.peer.meta, judgement, extra),
                                 .body = std::move(bytes)});
   submission.sink = this;
   submission.ticket = reinterpret_cast<std::uintptr_t>(part.pending.get());
@@ -420,8 +431,8 @@ void Receiver::turn_away_one(Pending& pending, hl7::Fault fault, std::string_vie
     pending.answers.overwrite(placeholder_, digits);
   } else {
     pending.listener->turned_away.add();
-    const Judgement verdict = judge_as(fault, pending.msh, pending.listener->rules);
-    pending.answers = answer_texts(verdict, answer_options(*pending.listener, dtm, digits));
+    const Judgement judgement = judge_as(fault, pending.msh, pending.listener->rules);
+    pending.answers = answer_texts(judgement, answer_options(*pending.listener, dtm, digits));
   }
   deliver(pending, AnswerSink::Link::kKeep, answers);
 }
@@ -459,9 +470,9 @@ AnswerOptions Receiver::answer_options(const ReceiveListener& listener, std::str
   return {.us = &options_.us, .application = listener.rules.application_answer, .time_dtm = dtm, .digits = digits};
 }
 
-void Receiver::count_accepted(ReceiveListener& listener, const Judgement& verdict) {
-  (verdict.acknowledges ? listener.answers : listener.accepted).add();
-  for (const std::string& warning : verdict.warnings) listener.warned(warning);
+void Receiver::count_accepted(ReceiveListener& listener, const Judgement& judgement) {
+  (judgement.acknowledges ? listener.answers : listener.accepted).add();
+  for (const std::string& warning : judgement.warnings) listener.warned(warning);
 }
 
 void Receiver::take_deferred(std::vector<Submission>& submissions) {

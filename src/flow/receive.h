@@ -81,9 +81,10 @@ class ReceiveListener;  // the rules of one listener and what is counted for it
 // One connection as the receiver sees it. Copyable; lives as long as its connection.
 struct ReceivePeer {
   ReceiveListener* listener = nullptr;
-  std::string address;
-  std::string identity;
-  std::string meta;  // the members that all its records share
+  std::string address = {};
+  std::string identity = {};
+  std::string meta = {};                          // the members that all its records share
+  std::vector<SenderName> authoritative_as = {};  // the names under which it may change the registry
 };
 
 struct IncomingFrame {
@@ -101,7 +102,7 @@ class Receiver final : private CommitSink {
 
   // Before the first receive(). The listener lives as long as the receiver.
   ReceiveListener* add_listener(ListenerRules rules);
-  // `address` is the peer's, with port; `identity` how it was authenticated ("cert:…", "address:…") or "".
+  // `address` is the peer's, with port; `identity` how it is known: "cert:…" or "address:…"; "" for nobody.
   ReceivePeer peer(ReceiveListener& listener, std::string address, std::string identity) const;
 
   // Fills the duplicate window from the journal's end; call it before the first receive(). Reads at most
@@ -142,13 +143,13 @@ class Receiver final : private CommitSink {
   void take_frame(Round& round, IncomingFrame& frame);
   void take_batch(Round& round, IncomingFrame& frame, const hl7::Batch& batch, std::unique_ptr<Pending> pending);
   void take_message(Round& round, std::string bytes, Part part);
-  void take_duplicate(Round& round, Part part, const Judgement& verdict, DuplicateWindow::Known known);
-  void take_refused(Round& round, std::string bytes, Part part, const Judgement& verdict);
-  void take_half(Round& round, std::string bytes, Part part, const Judgement& verdict);
+  void take_duplicate(Round& round, Part part, const Judgement& judgement, DuplicateWindow::Known known);
+  void take_refused(Round& round, std::string bytes, Part part, const Judgement& judgement);
+  void take_half(Round& round, std::string bytes, Part part, const Judgement& judgement);
   void take_deferred(std::vector<Submission>& submissions);
   Admission admit(Part& part);
   void end_committing(Pending& pending);
-  void store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& verdict);
+  void store(Round& round, RecordKind kind, std::string bytes, Part part, const Judgement& judgement);
   void submit(Round& round);
 
   void settle(Pending& pending, Seq seq, Answers& answers);
@@ -160,7 +161,7 @@ class Receiver final : private CommitSink {
   void deliver(Pending& pending, AnswerSink::Link link, Answers& answers);
   std::string batch_answer(const FrameState& frame) const;
   AnswerOptions answer_options(const ReceiveListener& listener, std::string_view dtm, std::string_view digits) const;
-  static void count_accepted(ReceiveListener& listener, const Judgement& verdict);
+  static void count_accepted(ReceiveListener& listener, const Judgement& judgement);
   void report_fatal(const Error& error);
 
   ReceiverOptions options_;

@@ -4,30 +4,30 @@ namespace minato {
 namespace {
 
 // What we answer: AA, or what the fault deserves.
-hl7::AckCode code_of(const Judgement& verdict) {
-  return verdict.fault ? hl7::answer_for(verdict.fault->fault).code : hl7::AckCode::kAA;
+hl7::AckCode code_of(const Judgement& judgement) {
+  return judgement.fault ? hl7::answer_for(judgement.fault->fault).code : hl7::AckCode::kAA;
 }
 
-std::string answer_text(const Judgement& verdict, hl7::AckCode code, std::string control_id,
+std::string answer_text(const Judgement& judgement, hl7::AckCode code, std::string control_id,
                         const AnswerOptions& options) {
   hl7::AckRequest request{.code = code,
                           .errors = {},
                           .us = *options.us,
                           .time_dtm = std::string(options.time_dtm),
                           .control_id = std::move(control_id)};
-  if (verdict.fault) request.errors.push_back(hl7::error_entry(verdict.fault->fault, verdict.fault->where));
-  request.errors.insert(request.errors.end(), verdict.notes.begin(), verdict.notes.end());
-  return hl7::build_ack(verdict.header, request);
+  if (judgement.fault) request.errors.push_back(hl7::error_entry(judgement.fault->fault, judgement.fault->where));
+  request.errors.insert(request.errors.end(), judgement.notes.begin(), judgement.notes.end());
+  return hl7::build_ack(judgement.header, request);
 }
 
 }  // namespace
 
-CodesOwed codes_owed(const Judgement& verdict, ApplicationAnswer application) {
-  const hl7::AckCode code = code_of(verdict);
+CodesOwed codes_owed(const Judgement& judgement, ApplicationAnswer application) {
+  const hl7::AckCode code = code_of(judgement);
   const hl7::Outcome outcome = hl7::positive(code) ? hl7::Outcome::kSuccess : hl7::Outcome::kError;
-  const bool accept = hl7::wanted(verdict.plan.accept, outcome);
-  const bool applied = hl7::wanted(verdict.plan.application, outcome) && !verdict.acknowledges;
-  if (verdict.acknowledges && (verdict.fault || verdict.plan.mode == hl7::AckMode::kOriginal)) return {};
+  const bool accept = hl7::wanted(judgement.plan.accept, outcome);
+  const bool applied = hl7::wanted(judgement.plan.application, outcome) && !judgement.acknowledges;
+  if (judgement.acknowledges && (judgement.fault || judgement.plan.mode == hl7::AckMode::kOriginal)) return {};
   if (!accept) return {.first = applied ? std::optional(code) : std::nullopt, .second = std::nullopt};
   CodesOwed owed{.first = hl7::as_accept(code), .second = std::nullopt};
   if (applied && hl7::positive(code) && application == ApplicationAnswer::kSameLink) owed.second = code;
@@ -40,14 +40,14 @@ std::string sequence_digits(std::uint64_t seq) {
   return digits;
 }
 
-AnswerTexts answer_texts(const Judgement& verdict, const AnswerOptions& options) {
-  const CodesOwed owed = codes_owed(verdict, options.application);
+AnswerTexts answer_texts(const Judgement& judgement, const AnswerOptions& options) {
+  const CodesOwed owed = codes_owed(judgement, options.application);
   AnswerTexts answers;
   if (owed.first) {
-    answers.texts[answers.count++] = answer_text(verdict, *owed.first, "MN" + std::string(options.digits), options);
+    answers.texts[answers.count++] = answer_text(judgement, *owed.first, "MN" + std::string(options.digits), options);
   }
   if (owed.second) {
-    answers.texts[answers.count++] = answer_text(verdict, *owed.second, "MA" + std::string(options.digits), options);
+    answers.texts[answers.count++] = answer_text(judgement, *owed.second, "MA" + std::string(options.digits), options);
   }
   return answers;
 }

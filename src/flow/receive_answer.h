@@ -22,7 +22,7 @@ struct CodesOwed {
   std::optional<hl7::AckCode> first;
   std::optional<hl7::AckCode> second;
 };
-CodesOwed codes_owed(const Judgement& verdict, ApplicationAnswer application);
+CodesOwed codes_owed(const Judgement& judgement, ApplicationAnswer application);
 
 inline constexpr std::size_t kSequenceDigits = 16;
 // `seq` as 16 decimal digits: what makes the answer's MSH-10 its own, and the same each time.
@@ -41,7 +41,7 @@ struct AnswerTexts {
   // Writes `to` over every `from`; both are of one length.
   void overwrite(std::string_view from, std::string_view to);
 };
-AnswerTexts answer_texts(const Judgement& verdict, const AnswerOptions& options);
+AnswerTexts answer_texts(const Judgement& judgement, const AnswerOptions& options);
 
 // SB text FS CR of each.
 std::string framed(const AnswerTexts& answers);

@@ -40,16 +40,16 @@ hl7::Location msh_location(const hl7::Header& header, std::string_view bytes, st
 }
 
 // True when there is a header to go on with; otherwise the fault is set.
-bool read_header(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
+bool read_header(std::string_view bytes, const ListenerRules& rules, Judgement& judgement) {
   auto header = hl7::peek_header(bytes, {.undeclared_default = rules.undeclared_default});
   if (!header) {
-    verdict.fault = FaultFound{.fault = unreadable(bytes), .where = std::nullopt};
+    judgement.fault = FaultFound{.fault = unreadable(bytes), .where = std::nullopt};
     return false;
   }
-  verdict.header = std::move(*header);
-  verdict.plan = hl7::ack_plan(verdict.header);
-  verdict.sender = {.application = decoded(verdict.header, verdict.header.component(3, 1)),
-                    .facility = decoded(verdict.header, verdict.header.component(4, 1))};
+  judgement.header = std::move(*header);
+  judgement.plan = hl7::ack_plan(judgement.header);
+  judgement.sender = {.application = decoded(judgement.header, judgement.header.component(3, 1)),
+                      .facility = decoded(judgement.header, judgement.header.component(4, 1))};
   return true;
 }
 
@@ -67,36 +67,36 @@ std::string charset_note(charset::Warning warning, charset::Encoding used) {
   }
 }
 
-void judge_charset(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
-  const charset::CharsetFinding& finding = verdict.header.charset;
+void judge_charset(std::string_view bytes, const ListenerRules& rules, Judgement& judgement) {
+  const charset::CharsetFinding& finding = judgement.header.charset;
   if (finding.warning == charset::Warning::kNone) return;
-  const hl7::Location where = msh_location(verdict.header, bytes, 18);
+  const hl7::Location where = msh_location(judgement.header, bytes, 18);
   const bool unfit =
       finding.warning == charset::Warning::kInvalidBytes || finding.warning == charset::Warning::kContradicted;
   if (unfit && rules.invalid_text == InvalidText::kRefuse) {
-    verdict.fault = FaultFound{.fault = hl7::Fault::kUndecodable, .where = where};
+    judgement.fault = FaultFound{.fault = hl7::Fault::kUndecodable, .where = where};
     return;
   }
-  verdict.warnings.emplace_back(charset::name(finding.warning));
-  verdict.notes.push_back({.where = where,
-                           .code = hl7::ErrorCode::kDataTypeError,
-                           .severity = hl7::Severity::kWarning,
-                           .user_message = charset_note(finding.warning, finding.used)});
+  judgement.warnings.emplace_back(charset::name(finding.warning));
+  judgement.notes.push_back({.where = where,
+                             .code = hl7::ErrorCode::kDataTypeError,
+                             .severity = hl7::Severity::kWarning,
+                             .user_message = charset_note(finding.warning, finding.used)});
 }
 
-void judge_sender(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
+void judge_sender(std::string_view bytes, const ListenerRules& rules, Judgement& judgement) {
   if (rules.senders_allowed.empty()) return;
-  const bool allowed =
-      std::ranges::any_of(rules.senders_allowed, [&](const SenderName& rule) { return matches(rule, verdict.sender); });
-  if (!allowed) verdict.fault = FaultFound{hl7::Fault::kNotAllowed, msh_location(verdict.header, bytes, 3)};
+  const bool allowed = std::ranges::any_of(rules.senders_allowed,
+                                           [&](const SenderName& rule) { return matches(rule, judgement.sender); });
+  if (!allowed) judgement.fault = FaultFound{hl7::Fault::kNotAllowed, msh_location(judgement.header, bytes, 3)};
 }
 
-void judge_header(std::string_view bytes, const ListenerRules& rules, Judgement& verdict) {
-  const auto fault = hl7::check_header(verdict.header, rules.header);
+void judge_header(std::string_view bytes, const ListenerRules& rules, Judgement& judgement) {
+  const auto fault = hl7::check_header(judgement.header, rules.header);
   if (!fault) return;
-  hl7::Location where = msh_location(verdict.header, bytes, fault->field);
+  hl7::Location where = msh_location(judgement.header, bytes, fault->field);
   where.component = fault->component;
-  verdict.fault = FaultFound{fault->fault, std::move(where)};
+  judgement.fault = FaultFound{fault->fault, std::move(where)};
 }
 
 }  // namespace
@@ -107,15 +107,15 @@ bool matches(const SenderName& rule, const SenderName& sender) {
 }
 
 Judgement judge_message(std::string_view bytes, const ListenerRules& rules) {
-  Judgement verdict;
-  if (!read_header(bytes, rules, verdict)) return verdict;
-  verdict.acknowledges = hl7::read_acknowledgement(bytes, verdict.header);
-  judge_sender(bytes, rules, verdict);
-  if (verdict.fault) return verdict;
+  Judgement judgement;
+  if (!read_header(bytes, rules, judgement)) return judgement;
+  judgement.acknowledges = hl7::read_acknowledgement(bytes, judgement.header);
+  judge_sender(bytes, rules, judgement);
+  if (judgement.fault) return judgement;
   // An answer is taken as it is: refusing it would be answering it.
-  if (!verdict.acknowledges) judge_header(bytes, rules, verdict);
-  if (!verdict.fault) judge_charset(bytes, rules, verdict);
-  return verdict;
+  if (!judgement.acknowledges) judge_header(bytes, rules, judgement);
+  if (!judgement.fault) judge_charset(bytes, rules, judgement);
+  return judgement;
 }
 
 Judgement judge_broken(mllp::EventKind kind, std::string_view bytes, const ListenerRules& rules) {
@@ -123,10 +123,10 @@ Judgement judge_broken(mllp::EventKind kind, std::string_view bytes, const Liste
 }
 
 Judgement judge_as(hl7::Fault fault, std::string_view bytes, const ListenerRules& rules) {
-  Judgement verdict;
-  read_header(bytes, rules, verdict);
-  verdict.fault = FaultFound{fault, std::nullopt};
-  return verdict;
+  Judgement judgement;
+  read_header(bytes, rules, judgement);
+  judgement.fault = FaultFound{fault, std::nullopt};
+  return judgement;
 }
 
 }  // namespace minato

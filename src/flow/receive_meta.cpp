@@ -7,11 +7,11 @@
 namespace minato {
 namespace {
 
-void write_sender(JsonWriter& json, const Judgement& verdict) {
+void write_sender(JsonWriter& json, const Judgement& judgement) {
   json.key("sender").begin_object();
-  json.member("application", std::string_view(verdict.sender.application));
-  json.member("facility", std::string_view(verdict.sender.facility)).end_object();
-  json.member("charset", charset::name(verdict.header.charset.used));
+  json.member("application", std::string_view(judgement.sender.application));
+  json.member("facility", std::string_view(judgement.sender.facility)).end_object();
+  json.member("charset", charset::name(judgement.header.charset.used));
 }
 
 void write_error(JsonWriter& json, const FaultFound& found) {
@@ -43,22 +43,22 @@ std::string peer_meta(std::string_view listener, std::string_view address, std::
   return meta;
 }
 
-std::string message_meta(std::string_view peer_meta, const Judgement& verdict, const MetaExtra& extra) {
+std::string message_meta(std::string_view peer_meta, const Judgement& judgement, const MetaExtra& extra) {
   std::string more;
   more.reserve(256);
   JsonWriter json(more);
   json.begin_object();
-  if (verdict.header.present) write_sender(json, verdict);
+  if (judgement.header.present) write_sender(json, judgement);
   json.member("ack", extra.ack);
   if (extra.authority == Authority::kAuthoritative) json.member("authoritative", true);
   if (!extra.frame.empty()) json.member("frame", extra.frame);
-  if (!verdict.warnings.empty()) {
+  if (!judgement.warnings.empty()) {
     json.key("warnings").begin_array();
-    for (const std::string& warning : verdict.warnings) json.value(std::string_view(warning));
+    for (const std::string& warning : judgement.warnings) json.value(std::string_view(warning));
     json.end_array();
   }
-  if (verdict.acknowledges) json.member("answer", hl7::name(verdict.acknowledges->code));
-  if (verdict.fault) write_error(json, *verdict.fault);
+  if (judgement.acknowledges) json.member("answer", hl7::name(judgement.acknowledges->code));
+  if (judgement.fault) write_error(json, *judgement.fault);
   if (extra.place) write_place(json, *extra.place);
   json.end_object();
   std::string meta;
@@ -70,12 +70,22 @@ std::string duplicate_meta(std::string_view peer_meta, Seq of) {
   return std::string(peer_meta) + ",\"of\":" + std::to_string(of.value) + "}";
 }
 
+// A quote inside a JSON string is escaped, so these patterns are members and nothing else. Parsing each meta of a
+// quarter of a million records would be a third of the time that a start takes.
 std::optional<std::string> identity_of(std::string_view meta) {
+  constexpr std::string_view kIdentity = "\"identity\":\"";
+  if (meta.find("\"listener\":\"") == std::string_view::npos ||
+      meta.find("\"edited_from\":") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::size_t at = meta.find(kIdentity);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = meta.substr(at + kIdentity.size());
+  const std::size_t end = rest.find_first_of("\"\\");
+  if (end != std::string_view::npos && rest[end] == '"') return std::string(rest.substr(0, end));
   const auto document = json::parse(meta);
   if (!document) return std::nullopt;
-  const json::Value root = document->root();
-  if (!root["listener"].present() || root["edited_from"].present()) return std::nullopt;
-  return std::string(root["identity"].string_or(""));
+  return std::string(document->root()["identity"].string_or(""));
 }
 
 }  // namespace minato

@@ -30,8 +30,8 @@ struct MetaExtra {
 
 // The members that all records of one connection share, the object still open.
 std::string peer_meta(std::string_view listener, std::string_view address, std::string_view identity);
-// A whole object: of kHl7Received, or of kHl7Refused when the verdict has a fault.
-std::string message_meta(std::string_view peer_meta, const Judgement& verdict, const MetaExtra& extra);
+// A whole object: of kHl7Received, or of kHl7Refused when the judgement has a fault.
+std::string message_meta(std::string_view peer_meta, const Judgement& judgement, const MetaExtra& extra);
 // Of kHl7Duplicate.
 std::string duplicate_meta(std::string_view peer_meta, Seq of);
 

@@ -19,7 +19,8 @@ struct SenderName {
 
 // A sender that may change the registry: who it must be authenticated as, and how it must call itself.
 struct AuthoritativeFeed {
-  std::string identity = {};  // "cert:<common name>", "cert-sha256:<64 hex digits>" or "address:<IP>"; never empty
+  // "cert:<common name>", "cert-sha256:<64 hex digits>", or "address:" and an address or CIDR block; never empty.
+  std::string identity = {};
   SenderName sender = {};
 };
 

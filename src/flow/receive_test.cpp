@@ -349,6 +349,19 @@ TEST_F(ReceiverTest, OnlyAnAuthenticatedFeedByItsNameIsAuthoritative) {
   }
 }
 
+TEST_F(ReceiverTest, AFeedMayBeKnownByABlockOfAddresses) {
+  start({.listener = "adt", .authoritative = {{.identity = "address:192.0.2.0/24", .sender = {.application = "HIS"}}}});
+  for (const char* identity : {"address:192.0.2.7", "address:192.0.3.7", "cert:192.0.2.7", ""}) {
+    peer = receiver->peer(*listener, "192.0.2.7:1", identity);
+    send(adt(std::string("M") + identity));
+  }
+  const auto entries = journal.entries();
+  ASSERT_EQ(entries.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(meta(entries[i]).root()["authoritative"].boolean().value_or(false), i == 0) << i;
+  }
+}
+
 TEST_F(ReceiverTest, AnIncomingAcknowledgementIsRecordedAndNeverAcknowledged) {
   const std::string ack = "MSH|^~\\&|LAB|HOSP|MINATO|HOSP|20260401||ACK|A1|P|2.5\rMSA|AA|MN42\r";
   EXPECT_EQ(told(send(ack)), Told{});
@@ -436,6 +449,17 @@ TEST_F(ReceiverTest, AfterARestartTheWindowIsRebuiltFromTheJournal) {
   EXPECT_EQ(wire(send(with_acks("NE", "NE"))), wire(silent));
   EXPECT_EQ(journal.entries_of(RecordKind::kHl7Received).size(), 2u);
   EXPECT_EQ(journal.entries_of(RecordKind::kHl7Duplicate).size(), 2u);
+}
+
+TEST_F(ReceiverTest, AnIdentityWithQuotesInItIsFoundAgainAfterARestart) {
+  const std::string identity = "cert:\"Dr.\" \\ 山本, \"identity\":\"x\"";
+  peer = receiver->peer(*listener, "192.0.2.7:1", identity);
+  const auto first = send(adt("M1"));
+  start({.listener = "a\"b"});
+  ASSERT_TRUE(receiver->recover());
+  peer = receiver->peer(*listener, "192.0.2.7:2", identity);
+  EXPECT_EQ(wire(send(adt("M1"))), wire(first));
+  EXPECT_EQ(journal.entries_of(RecordKind::kHl7Received).size(), 1u);
 }
 
 TEST_F(ReceiverTest, WhatIsOlderThanTheWindowIsAFreshMessage) {

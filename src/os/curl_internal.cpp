@@ -42,8 +42,10 @@ bool curl_refused(CURLcode code) {
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_CIPHER:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return true;
-    default: return false;
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -1,5 +1,5 @@
-// One thread that waits for many descriptors and timers (epoll, level-triggered). A worker owns its loop and calls run();
-// post() and stop() may be called from any thread, all else from the loop's own thread, or before run().
+// One thread that waits for many descriptors and timers (epoll, level-triggered). A worker owns its loop and calls
+// run(); post() and stop() may be called from any thread, all else from the loop's own thread, or before run().
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ enum class Interest : std::uint8_t { kNothing = 0, kRead = 1, kWrite = 2, kReadW
 struct Ready {
   bool readable = false;  // also at the peer's end and after an error: reading tells which
   bool writable = false;
-  bool hung_up = false;   // both sides ended, or an error is pending; reported whatever the interest is
+  bool hung_up = false;  // both sides ended, or an error is pending; reported whatever the interest is
 };
 
 class EventHandler {
@@ -41,8 +41,8 @@ class EventLoop {
   Status add(int fd, Interest interest, EventHandler* handler);
   // Costs a system call only when the interest changes.
   Status modify(int fd, Interest interest);
-  // Call it before the descriptor is closed. After it the handler is not called again, also not for events that have already
-  // been fetched: a handler may remove and destroy itself or any other.
+  // Call it before the descriptor is closed. After it the handler is not called again, also not for events that have
+  // already been fetched: a handler may remove and destroy itself or any other.
   void remove(int fd);
   std::size_t watched() const { return watched_; }
 
@@ -53,7 +53,8 @@ class EventLoop {
   TimerId at(Deadline deadline, Task task);
   void cancel(TimerId timer);
 
-  // Runs `task` on the loop's thread, in the order of the posts. Tasks still waiting when the loop ends are dropped unrun.
+  // Runs `task` on the loop's thread, in the order of the posts. Tasks still waiting when the loop ends are dropped
+  // unrun.
   void post(Task task);
 
   // Until stop(). May be called again after that.
@@ -75,7 +76,7 @@ class EventLoop {
   Status control(int operation, int fd, Interest interest);
 
   Fd epoll_;
-  Fd wake_;  // eventfd
+  Fd wake_;                  // eventfd
   std::vector<Slot> slots_;  // by descriptor
   std::size_t watched_ = 0;
   std::map<TimerId, Task> timers_;

@@ -130,7 +130,8 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
 
 Status delivery_status(int status) {
   if (status >= 200 && status < 300) return {};
-  const bool later = status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501 && status != 505);
+  const bool later =
+      status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501 && status != 505);
   return fail(later ? Errc::kRetry : Errc::kRefused, "HTTP: answered with status " + std::to_string(status));
 }
 

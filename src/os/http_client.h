@@ -42,9 +42,10 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // Any status is an answer, 500 too; redirects are not followed (a destination that moves is a change of configuration).
-  // kRetry: no connection, time-out, or the link broke; whether the peer acted on the request is then unknown.
-  // kRefused: a malformed URL or header, another scheme, a certificate that does not verify. kTooLarge: the answer's size.
+  // Any status is an answer, 500 too; redirects are not followed (a destination that moves is a change of
+  // configuration). kRetry: no connection, time-out, or the link broke; whether the peer acted on the request is then
+  // unknown. kRefused: a malformed URL or header, another scheme, a certificate that does not verify. kTooLarge: the
+  // answer's size.
   Result<ClientResponse> send(const ClientRequest& request);
 
  private:
@@ -52,7 +53,8 @@ class Client {
   std::unique_ptr<State> state_;
 };
 
-// What an answer's status means for a delivery: 2xx success; 408, 425, 429 and 5xx (but 501, 505) kRetry; all else kRefused.
+// What an answer's status means for a delivery: 2xx success; 408, 425, 429 and 5xx (but 501, 505) kRetry; all else
+// kRefused.
 Status delivery_status(int status);
 
 }  // namespace minato::http

@@ -58,18 +58,21 @@ class RawServer {
 };
 
 TEST(HttpClient, SendsMethodHeadersAndBodyAndReadsTheAnswer) {
-  const auto server = serve({{.method = "PUT", .pattern = "/things/{id}", .handler = [](const Request& request) {
-    Response response = text_response(201, request.method + " " + std::string(request.path_parameter("id")) + " " +
-                                               std::string(request.header("X-Key").value_or("none")) + " " +
-                                               std::string(request.header("X-Empty").value_or("none")) + "|" +
-                                               std::string(request.header("Content-Type").value_or("none")) + " " +
-                                               request.body);
-    response.headers.emplace_back("X-Answer", "yes");
-    return response;
-  }}});
+  const auto server =
+      serve({{.method = "PUT", .pattern = "/things/{id}", .handler = [](const Request& request) {
+                Response response = text_response(
+                    201, request.method + " " + std::string(request.path_parameter("id")) + " " +
+                             std::string(request.header("X-Key").value_or("none")) + " " +
+                             std::string(request.header("X-Empty").value_or("none")) + "|" +
+                             std::string(request.header("Content-Type").value_or("none")) + " " + request.body);
+                response.headers.emplace_back("X-Answer", "yes");
+                return response;
+              }}});
   Client client;
-  const auto answer = client.send({.method = "PUT", .url = url(*server, "/things/7"),
-                                   .headers = {{"X-Key", "value"}, {"X-Empty", ""}}, .body = std::string("a\0b", 3)});
+  const auto answer = client.send({.method = "PUT",
+                                   .url = url(*server, "/things/7"),
+                                   .headers = {{"X-Key", "value"}, {"X-Empty", ""}},
+                                   .body = std::string("a\0b", 3)});
   ASSERT_TRUE(answer) << answer.error().what;
   EXPECT_EQ(answer->status, 201);
   EXPECT_EQ(answer->body, std::string("PUT 7 value |none a\0b", 21));
@@ -80,10 +83,10 @@ TEST(HttpClient, KeepsTheConnectionBetweenRequestsAndNothingElse) {
   std::vector<std::uint16_t> ports;
   std::vector<std::string> keys;
   const auto server = serve({{.method = "GET", .pattern = "/", .handler = [&](const Request& request) {
-    ports.push_back(request.peer.port);
-    keys.emplace_back(request.header("X-Key").value_or("none"));
-    return text_response(200, "");
-  }}});
+                                ports.push_back(request.peer.port);
+                                keys.emplace_back(request.header("X-Key").value_or("none"));
+                                return text_response(200, "");
+                              }}});
   Client client;
   ASSERT_TRUE(client.send({.url = url(*server, "/"), .headers = {{"X-Key", "1"}}}));
   ASSERT_TRUE(client.send({.url = url(*server, "/")}));
@@ -93,10 +96,12 @@ TEST(HttpClient, KeepsTheConnectionBetweenRequestsAndNothingElse) {
 }
 
 TEST(HttpClient, AnyStatusIsAnAnswerAndRedirectsAreNotFollowed) {
-  const auto server = serve({{.method = "GET", .pattern = "/{status}", .handler = [](const Request& request) {
-    return Response{.status = static_cast<int>(*parse_unsigned(request.path_parameter("status"))),
-                    .headers = {{"Location", "/200"}}, .body = "x"};
-  }}});
+  const auto server =
+      serve({{.method = "GET", .pattern = "/{status}", .handler = [](const Request& request) {
+                return Response{.status = static_cast<int>(*parse_unsigned(request.path_parameter("status"))),
+                                .headers = {{"Location", "/200"}},
+                                .body = "x"};
+              }}});
   Client client;
   for (const int status : {200, 302, 404, 500, 503}) {
     const auto answer = client.send({.url = url(*server, "/" + std::to_string(status))});
@@ -106,7 +111,8 @@ TEST(HttpClient, AnyStatusIsAnAnswerAndRedirectsAreNotFollowed) {
 }
 
 TEST(HttpClient, HeadHasHeadersAndNoBody) {
-  const auto server = serve({{.method = "GET", .pattern = "/", .handler = [](const Request&) { return text_response(200, "12345"); }}});
+  const auto server =
+      serve({{.method = "GET", .pattern = "/", .handler = [](const Request&) { return text_response(200, "12345"); }}});
   Client client;
   const auto answer = client.send({.method = "HEAD", .url = url(*server, "/")});
   ASSERT_TRUE(answer) << answer.error().what;
@@ -178,19 +184,27 @@ TEST(HttpClient, VerifiesTheServerAndShowsItsCertificate) {
   const auto issued = authority.issue({.common_name = "server", .ip_addresses = {"127.0.0.1"}});
   const auto ours = authority.issue({.common_name = "us"});
   ServerOptions options;
-  options.tls = ServerTls{.certificate_file = dir.write("s.pem", issued.certificate), .key_file = dir.write("s.key", issued.key),
+  options.tls = ServerTls{.certificate_file = dir.write("s.pem", issued.certificate),
+                          .key_file = dir.write("s.key", issued.key),
                           .client_ca_file = dir.write("ca.pem", authority.pem()),
                           .client_certificates = ClientCertificates::kOptional};
-  const auto server = serve({{.method = "GET", .pattern = "/", .handler = [](const Request& request) {
-    return text_response(200, request.client_certificate ? request.client_certificate->common_name : "nobody");
-  }}}, options);
+  const auto server =
+      serve({{.method = "GET",
+              .pattern = "/",
+              .handler =
+                  [](const Request& request) {
+                    return text_response(
+                        200, request.client_certificate ? request.client_certificate->common_name : "nobody");
+                  }}},
+            options);
   ASSERT_NE(server, nullptr);
   const std::string at = "https://" + server->bound().text() + "/";
   Client client;
   const auto nobody = client.send({.url = at, .ca_file = dir.path("ca.pem")});
   ASSERT_TRUE(nobody) << nobody.error().what;
   EXPECT_EQ(nobody->body, "nobody");
-  const auto known = client.send({.url = at, .ca_file = dir.path("ca.pem"),
+  const auto known = client.send({.url = at,
+                                  .ca_file = dir.path("ca.pem"),
                                   .certificate_file = dir.write("c.pem", ours.certificate),
                                   .key_file = dir.write("c.key", ours.key)});
   ASSERT_TRUE(known) << known.error().what;

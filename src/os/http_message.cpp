@@ -77,8 +77,10 @@ std::expected<Target, Refusal> parse_target(std::string_view target) {
 std::expected<Framing, Refusal> check_framing(std::string_view version, const Headers& headers) {
   const auto refused = [](int status, std::string_view why) { return std::unexpected(Refusal{status, why}); };
   Framing framing;
-  // libmicrohttpd keeps "Content-Length " as the name of some other header; a proxy before us may have read it as the length.
-  if (!std::ranges::all_of(headers, [](const auto& header) { return is_token(header.first) && is_field_value(header.second); })) {
+  // libmicrohttpd keeps "Content-Length " as the name of some other header; a proxy before us may have read it as the
+  // length.
+  if (!std::ranges::all_of(
+          headers, [](const auto& header) { return is_token(header.first) && is_field_value(header.second); })) {
     return refused(400, "a malformed header");
   }
   const auto hosts = all(headers, "Host");
@@ -106,7 +108,7 @@ std::expected<Framing, Refusal> check_framing(std::string_view version, const He
 }
 
 std::optional<Refusal> check_request_line(std::string_view method, std::string_view version) {
-  static constexpr std::string_view kMethods[] = {"GET",     "HEAD",  "POST",  "PUT",  "DELETE",
+  static constexpr std::string_view kMethods[] = {"GET",     "HEAD",  "POST",  "PUT",    "DELETE",
                                                   "CONNECT", "TRACE", "PATCH", "OPTIONS"};
   if (!version.starts_with("HTTP/1.")) return Refusal{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   if (std::ranges::find(kMethods, method) == std::end(kMethods)) return Refusal{501, "an unknown method"};
@@ -119,7 +121,8 @@ std::expected<std::optional<std::string>, Refusal> bearer_token(const Headers& h
   if (values.size() > 1) return std::unexpected(Refusal{400, "more than one Authorization header"});
   const auto space = values[0].find(' ');
   if (!ascii_iequals(values[0].substr(0, space), "Bearer")) return std::optional<std::string>();
-  const std::string_view token = space == std::string_view::npos ? std::string_view() : trim(values[0].substr(space + 1));
+  const std::string_view token =
+      space == std::string_view::npos ? std::string_view() : trim(values[0].substr(space + 1));
   if (!token68(token)) return std::unexpected(Refusal{400, "a malformed bearer token"});
   return std::optional<std::string>(token);
 }

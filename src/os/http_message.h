@@ -1,5 +1,5 @@
-// Checks and takes apart what libmicrohttpd leaves to its caller: the request target, framing headers, the bearer token.
-// Pure functions, internal to the folder.
+// Checks and takes apart what libmicrohttpd leaves to its caller: the request target, framing headers, the bearer
+// token. Pure functions, internal to the folder.
 #pragma once
 
 #include <cstdint>

@@ -124,13 +124,19 @@ Response problem(int status, std::string_view detail) {
 
 Response problem(const Error& error) {
   switch (error.code) {
-    case Errc::kRefused: return problem(400, error.what);
-    case Errc::kNotFound: return problem(404, error.what);
-    case Errc::kConflict: return problem(409, error.what);
-    case Errc::kTooLarge: return problem(413, error.what);
+    case Errc::kRefused:
+      return problem(400, error.what);
+    case Errc::kNotFound:
+      return problem(404, error.what);
+    case Errc::kConflict:
+      return problem(409, error.what);
+    case Errc::kTooLarge:
+      return problem(413, error.what);
     case Errc::kRetry:
-    case Errc::kUnavailable: return problem(503, error.what);
-    case Errc::kCorrupt: return problem(500, error.what);
+    case Errc::kUnavailable:
+      return problem(503, error.what);
+    case Errc::kCorrupt:
+      return problem(500, error.what);
   }
   return problem(500, error.what);
 }
@@ -143,7 +149,8 @@ Status Router::add(Route route) {
     return fail(Errc::kRefused, "a route has either a handler or a receiver: " + where);
   }
   if (route.zone.empty()) return fail(Errc::kRefused, "a route without a zone: " + where);
-  if (route.zone != kPublicZone && route.scope.empty()) return fail(Errc::kRefused, "a route without a scope: " + where);
+  if (route.zone != kPublicZone && route.scope.empty())
+    return fail(Errc::kRefused, "a route without a scope: " + where);
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     if (routes_[i]->method == route.method && shape(patterns_[i]) == shape(segments)) {
       return fail(Errc::kConflict, "two routes for one path: " + where);

@@ -46,7 +46,8 @@ struct Transfer {
   bool counted = false;  // the headers are complete, so it counts as running
   steady_clock::time_point start = {};
   std::unique_ptr<BodyReceiver> receiver = nullptr;
-  std::optional<Response> early = std::nullopt;  // the answer was known before the body ended; what comes is thrown away
+  std::optional<Response> early =
+      std::nullopt;          // the answer was known before the body ended; what comes is thrown away
   bool close_after = false;  // nothing may follow on this connection
   std::uint64_t body_bytes = 0;
   std::size_t body_bytes_max = 0;
@@ -114,7 +115,7 @@ struct Server::State {
   Router routes;
   Authenticator* authenticator = nullptr;
   Listener listener;
-  std::mutex daemons_mutex;  // guards daemons and listener.fd; never held while a daemon ends
+  std::mutex daemons_mutex;                      // guards daemons and listener.fd; never held while a daemon ends
   std::vector<std::unique_ptr<Daemon>> daemons;  // the last one accepts
   std::atomic<bool> stopping{false};
   std::mutex running_mutex;  // guards running
@@ -195,7 +196,8 @@ MHD_Result Server::State::send(Transfer& transfer, MHD_Connection* connection, R
   const bool good = add_headers(made, response.headers);
   if (transfer.close_after || stopping) MHD_add_response_header(made, "Connection", "close");
   if (!good) {  // our fault: a header with a line break in it must not reach the peer
-    log::error("http.malformed_header", {{"route", log::own(transfer.request.route ? transfer.request.route->pattern : "")}});
+    log::error("http.malformed_header",
+               {{"route", log::own(transfer.request.route ? transfer.request.route->pattern : "")}});
     MHD_destroy_response(made);
     if (transfer.status == 500) return MHD_NO;
     transfer.status = 500;
@@ -212,10 +214,14 @@ std::optional<Response> Server::State::authorize(Request& request) const {
   Decision decision = authenticator->decide(request, *request.route);
   request.principal = std::move(decision.principal);
   switch (decision.access) {
-    case Access::kGranted: return std::nullopt;
-    case Access::kUnauthenticated: return problem(401, "");
-    case Access::kForbidden: return problem(403, "");
-    case Access::kUnavailable: return problem(503, "");
+    case Access::kGranted:
+      return std::nullopt;
+    case Access::kUnauthenticated:
+      return problem(401, "");
+    case Access::kForbidden:
+      return problem(403, "");
+    case Access::kUnavailable:
+      return problem(503, "");
   }
   return problem(403, "");
 }
@@ -223,7 +229,8 @@ std::optional<Response> Server::State::authorize(Request& request) const {
 std::optional<Response> Server::State::open_body(Transfer& transfer) {
   const Route& route = *transfer.request.route;
   transfer.body_bytes_max = route.body_bytes_max;
-  if (transfer.framing.content_length > route.body_bytes_max) return problem(413, "the body is larger than the route allows");
+  if (transfer.framing.content_length > route.body_bytes_max)
+    return problem(413, "the body is larger than the route allows");
   if (!route.receive) return std::nullopt;
   auto receiver = route.receive(transfer.request);
   if (!receiver) return problem(receiver.error());
@@ -241,7 +248,8 @@ std::optional<Response> Server::State::admit(Transfer& transfer, MHD_Connection*
   const auto* session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
   if (context == nullptr || context->socket_context == nullptr || session == nullptr) return problem(503, "");
   auto& known = *static_cast<Connection*>(context->socket_context);
-  if (!known.checked) known.client = transfer.daemon->tls->check_client(static_cast<gnutls_session_int*>(session->tls_session));
+  if (!known.checked)
+    known.client = transfer.daemon->tls->check_client(static_cast<gnutls_session_int*>(session->tls_session));
   known.checked = true;
   if (!known.client.refusal.empty()) return problem(403, known.client.refusal);
   transfer.request.client_certificate = known.client.identity;
@@ -291,8 +299,8 @@ MHD_Result Server::State::headers_came(Transfer& transfer, MHD_Connection* conne
   const Busy busy(connection, idle_seconds());
   auto response = prepare(transfer, connection);
   if (!response) return MHD_YES;
-  // Answered before the body is read, the link ends with it, and unread bytes would make that a reset. So what is on its way
-  // is read and thrown away, unless the client waits for our word or would send too much.
+  // Answered before the body is read, the link ends with it, and unread bytes would make that a reset. So what is on
+  // its way is read and thrown away, unless the client waits for our word or would send too much.
   const bool drain = transfer.framing.has_body && !transfer.framing.expects_continue &&
                      transfer.framing.content_length <= kHttpDrainBytesMax;
   if (drain) {
@@ -396,17 +404,17 @@ Status Server::State::start_daemon(std::shared_ptr<const TlsMaterial> tls) {
     more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, text(daemon->tls->certificate())});
     more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, text(daemon->tls->key())});
     more.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTlsPriorities)});
-    if (!daemon->tls->client_ca().empty()) more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, text(daemon->tls->client_ca())});
+    if (!daemon->tls->client_ca().empty())
+      more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, text(daemon->tls->client_ca())});
   }
   more.push_back({MHD_OPTION_END, 0, nullptr});
   const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
                          static_cast<unsigned>(daemon->tls ? MHD_USE_TLS : MHD_NO_FLAG);
-  daemon->handle = MHD_start_daemon(
-      flags, 0, nullptr, nullptr, &State::on_request, daemon.get(),  //
-      MHD_OPTION_URI_LOG_CALLBACK, &State::on_target, daemon.get(),  //
-      MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, nullptr,    //
-      MHD_OPTION_NOTIFY_CONNECTION, &State::on_connection, nullptr,  //
-      MHD_OPTION_ARRAY, more.data(), MHD_OPTION_END);
+  daemon->handle = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::on_request, daemon.get(),  //
+                                    MHD_OPTION_URI_LOG_CALLBACK, &State::on_target, daemon.get(),  //
+                                    MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, nullptr,    //
+                                    MHD_OPTION_NOTIFY_CONNECTION, &State::on_connection, nullptr,  //
+                                    MHD_OPTION_ARRAY, more.data(), MHD_OPTION_END);
   if (daemon->handle == nullptr) return fail(Errc::kUnavailable, "HTTP: the server did not start");
   socket.release();
   daemons.push_back(std::move(daemon));

@@ -1,12 +1,14 @@
 // The one HTTP port: HTTP/1.1 by libmicrohttpd, routes by method and path, a decision about access before every body.
 //
 //   http::Router routes;
-//   MN_CHECK(routes.add({.method = "GET", .pattern = "/api/v1/messages/{id}", .zone = "admin", .scope = "messages.read",
-//                        .handler = [&](const http::Request& request) { return show(request.path_parameter("id")); }}));
+//   MN_CHECK(routes.add({.method = "GET", .pattern = "/api/v1/messages/{id}", .zone = "admin", .scope =
+//   "messages.read",
+//                        .handler = [&](const http::Request& request) { return show(request.path_parameter("id"));
+//                        }}));
 //   MN_TRY(server, http::Server::start(options, std::move(routes), &authenticator));
 //
-// Each connection has a thread of its own, so a handler may block: a slow one holds up nobody else. Handlers are called from
-// many threads at once. A server without an authenticator starts only if every route is public.
+// Each connection has a thread of its own, so a handler may block: a slow one holds up nobody else. Handlers are called
+// from many threads at once. A server without an authenticator starts only if every route is public.
 #pragma once
 
 #include <chrono>
@@ -38,10 +40,11 @@ struct Principal {
 
 struct Request {
   std::string method = {};
-  std::string path = {};  // decoded; each segment was decoded for itself, so an encoded slash never splits a segment
+  std::string path = {};    // decoded; each segment was decoded for itself, so an encoded slash never splits a segment
   std::string target = {};  // as it came: the path, still encoded, and the query
   std::vector<std::pair<std::string, std::string>> path_parameters = {};
-  std::vector<std::pair<std::string, std::string>> query = {};  // decoded, in order, repeated names as often as they came
+  std::vector<std::pair<std::string, std::string>> query =
+      {};  // decoded, in order, repeated names as often as they came
   Headers headers = {};
   std::string body = {};  // empty for a route with `receive`
   SocketAddress peer = {};
@@ -59,15 +62,15 @@ struct Request {
   std::vector<std::string_view> query_parameters(std::string_view name) const;
 };
 
-// Fills `into` with the next bytes of a body; 0 is the end. It may wait. An error cuts the connection, so that the client
-// sees that the body is not whole; it is destroyed when the transfer ends, however it ends.
+// Fills `into` with the next bytes of a body; 0 is the end. It may wait. An error cuts the connection, so that the
+// client sees that the body is not whole; it is destroyed when the transfer ends, however it ends.
 using Producer = std::function<Result<std::size_t>(std::span<char> into)>;
 
 struct Response {
   int status = 200;
   Headers headers = {};
   std::string body = {};
-  Producer producer = {};  // if set, it makes the body instead of `body`
+  Producer producer = {};                            // if set, it makes the body instead of `body`
   std::optional<std::uint64_t> producer_bytes = {};  // its length if known (Content-Length); else chunked
 };
 Response text_response(int status, std::string body);
@@ -95,19 +98,19 @@ using Receive = std::function<Result<std::unique_ptr<BodyReceiver>>(const Reques
 inline constexpr std::string_view kPublicZone = "public";
 
 struct Route {
-  std::string method;   // GET answers HEAD too
-  std::string pattern;  // /api/v1/messages/{id}; a last segment {rest*} takes all that is left, slashes too
-  std::string zone = {};     // a label for access and audit: public, admin, clinical …; kPublicZone asks nobody
-  std::string scope = {};    // what a principal must hold; empty only on public routes
-  Handler handler = {};      // exactly one of the two
+  std::string method;      // GET answers HEAD too
+  std::string pattern;     // /api/v1/messages/{id}; a last segment {rest*} takes all that is left, slashes too
+  std::string zone = {};   // a label for access and audit: public, admin, clinical …; kPublicZone asks nobody
+  std::string scope = {};  // what a principal must hold; empty only on public routes
+  Handler handler = {};    // exactly one of the two
   Receive receive = {};
   std::size_t body_bytes_max = kHttpBodyBytesMax;
 };
 
 class Router {
  public:
-  // kConflict: the same method and pattern again. kRefused: a pattern that does not parse, neither or both handlers, a zone
-  // or (unless public) a scope missing. A literal segment wins over a parameter, a parameter over {rest*}.
+  // kConflict: the same method and pattern again. kRefused: a pattern that does not parse, neither or both handlers, a
+  // zone or (unless public) a scope missing. A literal segment wins over a parameter, a parameter over {rest*}.
   Status add(Route route);
   const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
 
@@ -164,7 +167,7 @@ struct ServerOptions {
   unsigned connections_max = kHttpConnectionsMax;
   unsigned connections_per_ip_max = 0;  // 0: no limit of its own
   std::size_t header_bytes_max = kHttpHeaderBytesMax;
-  std::chrono::seconds idle_timeout{30};  // without a byte in either direction
+  std::chrono::seconds idle_timeout{30};               // without a byte in either direction
   std::function<void(const Exchange&)> observer = {};  // called from many threads; may be empty
 };
 
@@ -172,7 +175,8 @@ class Server {
  public:
   // kRefused: options or certificates that are wrong, or routes that need an authenticator and there is none.
   // kConflict: the port is taken. The authenticator outlives the server.
-  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Router routes, Authenticator* authenticator);
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Router routes,
+                                               Authenticator* authenticator);
   // stop() with no time left.
   ~Server();
   Server(const Server&) = delete;
@@ -180,14 +184,14 @@ class Server {
 
   const SocketAddress& bound() const;
   std::size_t requests_running() const;
-  // Reads the TLS files again: new connections get the new ones, those that exist keep what they have and go on. After an
-  // error the old ones stay in use.
+  // Reads the TLS files again: new connections get the new ones, those that exist keep what they have and go on. After
+  // an error the old ones stay in use.
   Status reload_tls();
   Time certificate_not_after() const;
 
-  // Accepts no more connections, answers what is running with Connection: close, refuses new requests on old connections with
-  // 503, and returns when all is answered or at the deadline; then every connection is closed. Producers and handlers that
-  // still run after it are waited for: they must watch for the shutdown themselves.
+  // Accepts no more connections, answers what is running with Connection: close, refuses new requests on old
+  // connections with 503, and returns when all is answered or at the deadline; then every connection is closed.
+  // Producers and handlers that still run after it are waited for: they must watch for the shutdown themselves.
   void stop(Deadline deadline);
 
  private:

@@ -99,7 +99,8 @@ class HttpServer : public testing::Test {
     if (!options.observer) {
       options.observer = [this](const Exchange& exchange) {
         const std::lock_guard lock(mutex_);
-        seen_.push_back({exchange.status, exchange.request.route ? exchange.request.route->pattern : "", exchange.completed});
+        seen_.push_back(
+            {exchange.status, exchange.request.route ? exchange.request.route->pattern : "", exchange.completed});
         changed_.notify_all();
       };
     }
@@ -143,8 +144,10 @@ TEST(HttpRouter, RefusesRoutesThatAreWrong) {
     const auto added = router.add(std::move(route));
     return added ? "added" : std::string(name(added.error().code));
   };
-  EXPECT_EQ(code({.method = "GET", .pattern = "/a/{other}", .zone = "admin", .scope = "s", .handler = handler}), "conflict");
-  EXPECT_EQ(code({.method = "POST", .pattern = "/a/{other}", .zone = "admin", .scope = "s", .handler = handler}), "added");
+  EXPECT_EQ(code({.method = "GET", .pattern = "/a/{other}", .zone = "admin", .scope = "s", .handler = handler}),
+            "conflict");
+  EXPECT_EQ(code({.method = "POST", .pattern = "/a/{other}", .zone = "admin", .scope = "s", .handler = handler}),
+            "added");
   EXPECT_EQ(code({.method = "GET", .pattern = "/a/b", .zone = "admin", .scope = "s", .handler = handler}), "added");
   EXPECT_EQ(code({.method = "GET", .pattern = "/b", .zone = "admin", .handler = handler}), "refused") << "no scope";
   EXPECT_EQ(code({.method = "GET", .pattern = "/b", .handler = handler}), "refused") << "no zone";
@@ -190,8 +193,8 @@ TEST(HttpMessage, TargetsAreTakenApartSegmentBySegment) {
   EXPECT_EQ(parse_target("http://host:80/x?y")->path, "/x");
   EXPECT_EQ(parse_target("http://host")->path, "/");
   EXPECT_EQ(parse_target("/")->segments, std::vector<std::string>{""});
-  for (const char* bad : {"", "x", "*", "?a", "ftp://h/", "/%", "/%2", "/%00", "/a/../b", "/a/%2e%2E/b", "/.", "/a#b", "/?%z",
-                          "http://h?x"}) {
+  for (const char* bad : {"", "x", "*", "?a", "ftp://h/", "/%", "/%2", "/%00", "/a/../b", "/a/%2e%2E/b", "/.", "/a#b",
+                          "/?%z", "http://h?x"}) {
     EXPECT_FALSE(parse_target(bad)) << bad;
   }
   std::string many = "/?";
@@ -244,7 +247,8 @@ TEST(HttpProblem, ClassesHaveTheirStatus) {
   EXPECT_EQ(problem(Error{Errc::kUnavailable, "x"}).status, 503);
   EXPECT_TRUE(find(problem(Error{Errc::kRetry, "x"}).headers, "Retry-After"));
   EXPECT_EQ(problem(Error{Errc::kCorrupt, "x"}).status, 500);
-  EXPECT_EQ(problem(413, "too \"large\"").body, R"({"title":"Content Too Large","status":413,"detail":"too \"large\""})");
+  EXPECT_EQ(problem(413, "too \"large\"").body,
+            R"({"title":"Content Too Large","status":413,"detail":"too \"large\""})");
 }
 
 TEST_F(HttpServer, AHandlerSeesTheWholeRequest) {
@@ -266,8 +270,9 @@ TEST_F(HttpServer, AHandlerSeesTheWholeRequest) {
     return json_response(202, "{\"got\":" + std::to_string(r.body.size()) + "}");
   });
   start();
-  const std::string answer = ask("POST /api/a%20b/x?k=1&k=2 HTTP/1.1\r\nHost: h\r\nX-One: 1\r\nAuthorization: Bearer writer\r\n"
-                                 "Content-Length: 5\r\n\r\nhello");
+  const std::string answer =
+      ask("POST /api/a%20b/x?k=1&k=2 HTTP/1.1\r\nHost: h\r\nX-One: 1\r\nAuthorization: Bearer writer\r\n"
+          "Content-Length: 5\r\n\r\nhello");
   EXPECT_EQ(status_of(answer), 202) << answer;
   EXPECT_TRUE(answer.ends_with("\r\n\r\n{\"got\":5}")) << answer;
   EXPECT_NE(answer.find("Date: "), std::string::npos);
@@ -298,7 +303,9 @@ TEST_F(HttpServer, NobodyPassesWithoutAToken) {
   EXPECT_EQ(status_of(get("/read", "Authorization: Basic cmVhZGVy\r\n")), 401);
   EXPECT_EQ(status_of(get("/read", "Authorization: Bearer reader\r\nAuthorization: Bearer writer\r\n")), 400);
   EXPECT_EQ(status_of(get("/read", "Authorization: Bearer slow\r\n")), 503);
-  EXPECT_EQ(status_of(ask("POST /write HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer reader\r\nContent-Length: 2\r\n\r\nxx")), 403);
+  EXPECT_EQ(
+      status_of(ask("POST /write HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer reader\r\nContent-Length: 2\r\n\r\nxx")),
+      403);
   EXPECT_EQ(handled, 0);
   EXPECT_EQ(status_of(get("/read", "Authorization: Bearer reader\r\n")), 200);
   const int asked = tokens_.asked;
@@ -309,8 +316,10 @@ TEST_F(HttpServer, NobodyPassesWithoutAToken) {
 
 TEST_F(HttpServer, WithoutAnAuthenticatorOnlyPublicRoutesStart) {
   Router router;
-  ASSERT_TRUE(router.add({.method = "GET", .pattern = "/", .zone = "admin", .scope = "s",
-                          .handler = [](const Request&) { return text_response(200, ""); }}));
+  ASSERT_TRUE(
+      router.add({.method = "GET", .pattern = "/", .zone = "admin", .scope = "s", .handler = [](const Request&) {
+                    return text_response(200, "");
+                  }}));
   const auto server = Server::start({}, std::move(router), nullptr);
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code, Errc::kRefused);
@@ -341,13 +350,20 @@ TEST_F(HttpServer, UnknownPathsMethodsAndVersionsHaveTheirStatus) {
 TEST_F(HttpServer, AmbiguousFramingIsRefusedAndTheLinkCloses) {
   std::atomic<int> handled{0};
   add(public_get("/", [&](const Request&) { return ++handled, text_response(200, ""); }));
-  add({.method = "POST", .pattern = "/", .zone = "public", .handler = [&](const Request&) { return ++handled, text_response(200, ""); }});
+  add({.method = "POST", .pattern = "/", .zone = "public", .handler = [&](const Request&) {
+         return ++handled, text_response(200, "");
+       }});
   start();
   const std::string smuggled = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   for (const std::string headers : {
-           "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n",
-           "Content-Length: +5\r\n", "Content-Length: 5 5\r\n", "Transfer-Encoding: xchunked\r\n",
-           "Transfer-Encoding: chunked, identity\r\n", "Content-Length : 5\r\n", "Transfer-Encoding : chunked\r\n",
+           "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+           "Content-Length: 5\r\nContent-Length: 6\r\n",
+           "Content-Length: +5\r\n",
+           "Content-Length: 5 5\r\n",
+           "Transfer-Encoding: xchunked\r\n",
+           "Transfer-Encoding: chunked, identity\r\n",
+           "Content-Length : 5\r\n",
+           "Transfer-Encoding : chunked\r\n",
        }) {
     Raw raw(*server_);
     raw.send("POST / HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n0\r\n\r\n" + smuggled);
@@ -360,11 +376,15 @@ TEST_F(HttpServer, AmbiguousFramingIsRefusedAndTheLinkCloses) {
 
 TEST_F(HttpServer, BodiesUpToTheLimitPassAndOneByteMoreIs413) {
   std::atomic<std::size_t> got{0};
-  add({.method = "POST", .pattern = "/", .zone = "public",
-       .handler = [&](const Request& r) { return got = r.body.size(), text_response(200, ""); }, .body_bytes_max = 100'000});
+  add({.method = "POST",
+       .pattern = "/",
+       .zone = "public",
+       .handler = [&](const Request& r) { return got = r.body.size(), text_response(200, ""); },
+       .body_bytes_max = 100'000});
   start();
   const auto post = [&](std::size_t size) {
-    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'b');
+    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+           std::string(size, 'b');
   };
   const auto chunked = [&](std::size_t size) {
     std::string text = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -376,7 +396,8 @@ TEST_F(HttpServer, BodiesUpToTheLimitPassAndOneByteMoreIs413) {
     }
     return text + "0\r\n\r\n";
   };
-  for (const auto& form : {std::function<std::string(std::size_t)>(post), std::function<std::string(std::size_t)>(chunked)}) {
+  for (const auto& form :
+       {std::function<std::string(std::size_t)>(post), std::function<std::string(std::size_t)>(chunked)}) {
     EXPECT_EQ(status_of(ask(form(100'000))), 200);
     EXPECT_EQ(got.exchange(0), 100'000u);
     Raw raw(*server_);
@@ -388,8 +409,12 @@ TEST_F(HttpServer, BodiesUpToTheLimitPassAndOneByteMoreIs413) {
 }
 
 TEST_F(HttpServer, WhoWaitsForContinueIsAnsweredBeforeTheBody) {
-  add({.method = "POST", .pattern = "/", .zone = "admin", .scope = "write",
-       .handler = [](const Request& r) { return text_response(200, r.body); }, .body_bytes_max = 10});
+  add({.method = "POST",
+       .pattern = "/",
+       .zone = "admin",
+       .scope = "write",
+       .handler = [](const Request& r) { return text_response(200, r.body); },
+       .body_bytes_max = 10});
   start();
   const std::string start_line = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
   Raw good(*server_);
@@ -420,7 +445,8 @@ class Counting final : public BodyReceiver {
   ~Counting() override { ++gone_; }
   Status receive(std::string_view chunk) override {
     bytes_ += chunk.size();
-    if (chunk.find('!') != std::string_view::npos) return fail(Errc::kRefused, "a mark at byte " + std::to_string(bytes_));
+    if (chunk.find('!') != std::string_view::npos)
+      return fail(Errc::kRefused, "a mark at byte " + std::to_string(bytes_));
     return {};
   }
   Response finish() override { return ++finished_, text_response(200, std::to_string(bytes_)); }
@@ -432,7 +458,9 @@ class Counting final : public BodyReceiver {
 
 TEST_F(HttpServer, ABodyIsReceivedWhileItComes) {
   std::atomic<int> finished{0}, gone{0};
-  add({.method = "POST", .pattern = "/", .zone = "public",
+  add({.method = "POST",
+       .pattern = "/",
+       .zone = "public",
        .receive = [&](const Request&) -> Result<std::unique_ptr<BodyReceiver>> {
          return std::make_unique<Counting>(finished, gone);
        },
@@ -443,7 +471,8 @@ TEST_F(HttpServer, ABodyIsReceivedWhileItComes) {
   const auto large = client.send({.method = "POST", .url = url, .body = std::string(40 * kMiB, 'x')});
   ASSERT_TRUE(large) << large.error().what;
   EXPECT_EQ(large->body, std::to_string(40 * kMiB));
-  const auto refused = client.send({.method = "POST", .url = url, .body = std::string(kMiB, 'x') + "!" + std::string(kMiB, 'x')});
+  const auto refused =
+      client.send({.method = "POST", .url = url, .body = std::string(kMiB, 'x') + "!" + std::string(kMiB, 'x')});
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->status, 400);
   const auto empty = client.send({.method = "POST", .url = url});
@@ -477,7 +506,8 @@ TEST_F(HttpServer, AnAnswerIsProducedWhileItIsSent) {
     return Response{.producer = producing(5'000'000, SIZE_MAX), .producer_bytes = 5'000'000};
   }));
   add(public_get("/broken", [&](const Request&) { return Response{.producer = producing(5'000'000, 1'000'000)}; }));
-  add(public_get("/short", [&](const Request&) { return Response{.producer = producing(10, SIZE_MAX), .producer_bytes = 20}; }));
+  add(public_get("/short",
+                 [&](const Request&) { return Response{.producer = producing(10, SIZE_MAX), .producer_bytes = 20}; }));
   start();
   Client client;
   const std::string url = "http://" + server_->bound().text();
@@ -591,8 +621,8 @@ TEST_F(HttpServer, ConnectionsAboveTheLimitAreNotServed) {
 
 TEST_F(HttpServer, ManyClientsAtOnceGetTheirOwnAnswers) {
   add({.method = "POST", .pattern = "/{n}", .zone = "public", .handler = [](const Request& r) {
-    return text_response(200, std::string(r.path_parameter("n")) + r.body);
-  }});
+         return text_response(200, std::string(r.path_parameter("n")) + r.body);
+       }});
   start();
   std::vector<std::jthread> threads;
   for (int t = 0; t < 8; ++t) {
@@ -600,7 +630,8 @@ TEST_F(HttpServer, ManyClientsAtOnceGetTheirOwnAnswers) {
       Client client;
       for (int i = 0; i < 50; ++i) {
         const std::string n = std::to_string(t * 1000 + i);
-        const auto answer = client.send({.method = "POST", .url = "http://" + server_->bound().text() + "/" + n,
+        const auto answer = client.send({.method = "POST",
+                                         .url = "http://" + server_->bound().text() + "/" + n,
                                          .body = std::string(static_cast<std::size_t>(i) * 100, 'x')});
         ASSERT_TRUE(answer);
         EXPECT_EQ(answer->body, n + std::string(static_cast<std::size_t>(i) * 100, 'x'));
@@ -643,7 +674,8 @@ class HttpServerTls : public HttpServer {
 
 TEST_F(HttpServerTls, AGoodCertificateIsSeenAndEveryOtherIsRefused) {
   const auto good = authority_.issue({.common_name = "good"});
-  const auto expired = authority_.issue({.common_name = "expired", .valid_from_seconds = -7200, .valid_to_seconds = -3600});
+  const auto expired =
+      authority_.issue({.common_name = "expired", .valid_from_seconds = -7200, .valid_to_seconds = -3600});
   const auto early = authority_.issue({.common_name = "early", .valid_from_seconds = 3600});
   const auto revoked = authority_.issue({.common_name = "revoked"});
   const TestAuthority same_name("Test CA");
@@ -669,7 +701,8 @@ TEST_F(HttpServerTls, AnOptionalCertificateMayBeAbsentButNotWrong) {
   options_.tls->client_certificates = ClientCertificates::kOptional;
   start(options_);
   EXPECT_EQ(ask_as(nullptr)->body, "nobody");
-  const auto expired = authority_.issue({.common_name = "expired", .valid_from_seconds = -7200, .valid_to_seconds = -3600});
+  const auto expired =
+      authority_.issue({.common_name = "expired", .valid_from_seconds = -7200, .valid_to_seconds = -3600});
   EXPECT_EQ(ask_as(&expired)->status, 403);
 }
 
@@ -680,7 +713,8 @@ TEST_F(HttpServerTls, ReloadChangesNewConnectionsAndKeepsOldOnes) {
   EXPECT_EQ(send(old, &good)->body, "good");
   const Time before = server_->certificate_not_after();
   // Renewed for longer, and the client's certificate revoked.
-  const auto renewed = authority_.issue({.common_name = "renewed", .ip_addresses = {"127.0.0.1"}, .valid_to_seconds = 172'800});
+  const auto renewed =
+      authority_.issue({.common_name = "renewed", .ip_addresses = {"127.0.0.1"}, .valid_to_seconds = 172'800});
   dir_.write("server.pem", renewed.certificate);
   EXPECT_FALSE(server_->reload_tls()) << "the key is still the old one";
   EXPECT_EQ(server_->certificate_not_after(), before);
@@ -691,7 +725,8 @@ TEST_F(HttpServerTls, ReloadChangesNewConnectionsAndKeepsOldOnes) {
   EXPECT_GT(server_->certificate_not_after(), before + 23h);
   EXPECT_EQ(send(old, &good)->body, "good") << "the old connection goes on";
   EXPECT_EQ(ask_as(&good)->body, "good") << "a new one is served by the new certificate";
-  auto context = TlsClientContext::open({.ca_file = dir_.path("ca.pem"), .certificate_file = dir_.path("client.pem"),
+  auto context = TlsClientContext::open({.ca_file = dir_.path("ca.pem"),
+                                         .certificate_file = dir_.path("client.pem"),
                                          .key_file = dir_.path("client.key")});
   auto link = connect_stream({.endpoint = {"127.0.0.1", server_->bound().port}, .tls = context->get()}, in(5s));
   ASSERT_TRUE(link) << link.error().what;

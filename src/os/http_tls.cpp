@@ -120,7 +120,8 @@ Status TlsMaterial::trust(const ServerTls& options, const std::string& crl) {
   if (gnutls_x509_crl_list_import2(&lists, &count, &text, GNUTLS_X509_FMT_PEM, 0) < 0 || count == 0) {
     return refused("no CRL in " + options.crl_file);
   }
-  // The trust list takes the CRLs over. One that none of the CAs signed is left out by it: that is an error of the files.
+  // The trust list takes the CRLs over. One that none of the CAs signed is left out by it: that is an error of the
+  // files.
   const int added = gnutls_x509_trust_list_add_crls(trusted_, lists, count, GNUTLS_TL_VERIFY_CRL, 0);
   gnutls_free(lists);
   if (added != static_cast<int>(count)) return refused("a CRL in " + options.crl_file + " is not by a CA of ours");
@@ -141,8 +142,8 @@ TlsMaterial::Client TlsMaterial::check_client(gnutls_session_int* session) const
   purpose.type = GNUTLS_DT_KEY_PURPOSE_OID;
   purpose.data = reinterpret_cast<unsigned char*>(const_cast<char*>(GNUTLS_KP_TLS_WWW_CLIENT));
   unsigned status = 0;
-  const int result = gnutls_x509_trust_list_verify_crt2(trusted_, chain.certificates.data(), chain.count, &purpose, 1, 0,
-                                                        &status, nullptr);
+  const int result = gnutls_x509_trust_list_verify_crt2(trusted_, chain.certificates.data(), chain.count, &purpose, 1,
+                                                        0, &status, nullptr);
   if (result < 0 || status != 0) return {{}, refusal(status)};
   auto identity = identity_of_der({reinterpret_cast<const char*>(given[0].data), given[0].size});
   if (!identity) return {{}, "the client certificate is malformed"};

@@ -83,7 +83,8 @@ std::string boundary_for(std::string_view message_id, const std::vector<std::str
   }
 }
 
-std::string multipart_entity(std::string_view subtype, std::string_view message_id, const std::vector<std::string>& parts) {
+std::string multipart_entity(std::string_view subtype, std::string_view message_id,
+                             const std::vector<std::string>& parts) {
   const std::string boundary = boundary_for(message_id, parts);
   std::string out = "Content-Type: multipart/" + std::string(subtype) + ";\r\n boundary=\"" + boundary + "\"\r\n\r\n";
   for (const auto& part : parts) out += "--" + boundary + "\r\n" + part + "\r\n";
@@ -92,7 +93,8 @@ std::string multipart_entity(std::string_view subtype, std::string_view message_
 
 std::string body_entity(const Mail& mail) {
   std::string body = text_entity("plain", mail.text);
-  if (!mail.html.empty()) body = multipart_entity("alternative", mail.message_id, {body, text_entity("html", mail.html)});
+  if (!mail.html.empty())
+    body = multipart_entity("alternative", mail.message_id, {body, text_entity("html", mail.html)});
   if (mail.attachments.empty()) return body;
   std::vector<std::string> parts = {body};
   for (const auto& attachment : mail.attachments) parts.push_back(attachment_entity(attachment));
@@ -151,7 +153,8 @@ Result<std::string> headers_of(const Mail& mail) {
 
 bool is_content_type(std::string_view text) {
   const auto slash = text.find('/');
-  return slash != std::string_view::npos && http::is_token(text.substr(0, slash)) && http::is_token(text.substr(slash + 1));
+  return slash != std::string_view::npos && http::is_token(text.substr(0, slash)) &&
+         http::is_token(text.substr(slash + 1));
 }
 
 Status check_bodies(const Mail& mail) {
@@ -205,24 +208,36 @@ class DirectorySender final : public MailSender {
 
 std::string_view name(MailOutcome outcome) {
   switch (outcome) {
-    case MailOutcome::kSent: return "sent";
-    case MailOutcome::kPermanent: return "permanent";
-    case MailOutcome::kTemporary: return "temporary";
-    case MailOutcome::kNotSent: return "not-sent";
-    case MailOutcome::kUncertain: return "uncertain";
+    case MailOutcome::kSent:
+      return "sent";
+    case MailOutcome::kPermanent:
+      return "permanent";
+    case MailOutcome::kTemporary:
+      return "temporary";
+    case MailOutcome::kNotSent:
+      return "not-sent";
+    case MailOutcome::kUncertain:
+      return "uncertain";
   }
   return "uncertain";
 }
 
 std::string_view name(MailStage stage) {
   switch (stage) {
-    case MailStage::kPrepare: return "prepare";
-    case MailStage::kConnect: return "connect";
-    case MailStage::kTls: return "tls";
-    case MailStage::kAuth: return "auth";
-    case MailStage::kEnvelope: return "envelope";
-    case MailStage::kData: return "data";
-    case MailStage::kDone: return "done";
+    case MailStage::kPrepare:
+      return "prepare";
+    case MailStage::kConnect:
+      return "connect";
+    case MailStage::kTls:
+      return "tls";
+    case MailStage::kAuth:
+      return "auth";
+    case MailStage::kEnvelope:
+      return "envelope";
+    case MailStage::kData:
+      return "data";
+    case MailStage::kDone:
+      return "done";
   }
   return "prepare";
 }
@@ -239,7 +254,8 @@ Result<std::string> render_mail(const Mail& mail) {
 }
 
 std::string mail_file_name(std::string_view message_id) {
-  if (message_id.starts_with('<') && message_id.ends_with('>')) message_id = message_id.substr(1, message_id.size() - 2);
+  if (message_id.starts_with('<') && message_id.ends_with('>'))
+    message_id = message_id.substr(1, message_id.size() - 2);
   std::string out;
   for (const char c : message_id) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -1,5 +1,6 @@
 // Mail out of the house: one message to one or more recipients, over SMTP or into a directory.
-// The message's bytes are a function of the Mail alone (boundaries come from the Message-ID), so a repeat is the same message.
+// The message's bytes are a function of the Mail alone (boundaries come from the Message-ID), so a repeat is the same
+// message.
 #pragma once
 
 #include <chrono>
@@ -33,21 +34,23 @@ struct Mail {
   std::string message_id = {};  // <unique@domain>, the same for every attempt
   Time date{};
   int date_offset_minutes = 0;  // the Date header shows local time, minutes east of UTC
-  std::string language = {};         // Content-Language (RFC 3282); empty: none
-  std::vector<std::pair<std::string, std::string>> headers = {};  // more of them: Auto-Submitted, List-Id, In-Reply-To …
+  std::string language = {};    // Content-Language (RFC 3282); empty: none
+  std::vector<std::pair<std::string, std::string>> headers =
+      {};  // more of them: Auto-Submitted, List-Id, In-Reply-To …
   std::vector<MailAttachment> attachments = {};
 };
 
-// The message of RFC 5322 with CR LF lines, no line above 998 bytes. kRefused: an address, header or id that is malformed or
-// has CR, LF or NUL in it (injection), text that is not UTF-8, no recipient. kTooLarge: above kMailBytesMax or
-// kMailRecipientsMax. The error names the header, never its value.
+// The message of RFC 5322 with CR LF lines, no line above 998 bytes. kRefused: an address, header or id that is
+// malformed or has CR, LF or NUL in it (injection), text that is not UTF-8, no recipient. kTooLarge: above
+// kMailBytesMax or kMailRecipientsMax. The error names the header, never its value.
 Result<std::string> render_mail(const Mail& mail);
 
 enum class MailOutcome : std::uint8_t {
   kSent,       // the server took responsibility (250 after DATA)
-  kPermanent,  // 5xx, or the mail itself is malformed: the same again will fail again
-  kTemporary,  // 4xx: later
-  kNotSent,    // refused, unreachable, time-out, TLS or link failure, all before the message was complete: nothing happened
+  kPermanent,  // 5xx to the envelope or the message, or the mail itself is malformed: the same again will fail again
+  kTemporary,  // 4xx to the envelope or the message: later
+  kNotSent,  // no connection, TLS failed, a reply above 400 to the greeting, EHLO or AUTH (a wrong password is no fault
+             // of the mail), time-out or link lost before the message was complete: nothing happened
   kUncertain,  // the link was lost after the whole message had gone and before the answer: it may have been delivered
 };
 std::string_view name(MailOutcome outcome);
@@ -59,8 +62,8 @@ struct MailResult {
   MailOutcome outcome = MailOutcome::kNotSent;
   MailStage stage = MailStage::kPrepare;  // where it ended
   int reply_code = 0;                     // the server's last, 0: none
-  std::string enhanced_code = {};              // "5.1.1" (RFC 3463) when it came with one
-  std::string what = {};                       // for a person; never an address nor the reply's text
+  std::string enhanced_code = {};         // "5.1.1" (RFC 3463) when it came with one
+  std::string what = {};                  // for a person; never an address nor the reply's text
 };
 
 class MailSender {
@@ -82,8 +85,8 @@ struct SmtpOptions {
   std::string host = {};
   std::uint16_t port = 25;
   MailSecurity security = MailSecurity::kStartTls;
-  std::string ca_file = {};     // PEM; empty: the system's list
-  std::string helo_name = {};   // what we call ourselves in EHLO; empty: the host's name
+  std::string ca_file = {};    // PEM; empty: the system's list
+  std::string helo_name = {};  // what we call ourselves in EHLO; empty: the host's name
   MailAuth auth = MailAuth::kNone;
   std::string user = {};
   // The password, or for kXoauth2 the access token; called for each connection, so it may be refreshed behind it.
@@ -92,11 +95,14 @@ struct SmtpOptions {
   std::chrono::milliseconds timeout{60'000};  // for one message, connecting included
   unsigned connections_max = 4;               // kept open between messages; more senders at once wait for one
 };
-// kRefused: authentication without TLS (but on loopback), or with kOpportunistic; no secret; a malformed host.
+// Connections are kept between mails; one that died meanwhile is replaced without the caller noticing. Destruction
+// waits for no server. kRefused: authentication without TLS (but on loopback), or with kOpportunistic; no secret; a
+// malformed host.
 Result<std::unique_ptr<MailSender>> smtp_sender(const SmtpOptions& options);
 
-// Writes each mail as a file `<name of the Message-ID>.eml`, whole or not at all (tmp, fsync, rename, fsync of the directory).
-// The same Message-ID is the same file, so a repeat changes nothing. The directory is made when it is missing.
+// Writes each mail as a file `<name of the Message-ID>.eml`, whole or not at all (tmp, fsync, rename, fsync of the
+// directory). The same Message-ID is the same file, so a repeat changes nothing. The directory is made when it is
+// missing.
 Result<std::unique_ptr<MailSender>> directory_sender(const std::string& directory);
 // The file's name for a Message-ID: its letters, digits and .-_@+, all else as %XX.
 std::string mail_file_name(std::string_view message_id);

@@ -91,7 +91,9 @@ void MailHeader::piece(std::string_view ascii) {
 }
 
 void MailHeader::text(std::string_view utf8) {
-  if (!is_plain(utf8)) return encoded_words(utf8);
+  // Spaces that a reader of folded lines could drop are kept by encoding them.
+  const bool even = !utf8.starts_with(' ') && !utf8.ends_with(' ') && !utf8.contains("  ");
+  if (!is_plain(utf8) || !even) return encoded_words(utf8);
   for (const auto word : split(utf8, ' ')) piece(word);
 }
 
@@ -101,8 +103,8 @@ void MailHeader::phrase(std::string_view utf8) {
   piece(atoms ? std::string(utf8) : quoted(utf8));
 }
 
-// The white space between neighbouring words is not part of the text (RFC 2047 section 6.2), so words may be cut anywhere
-// between characters.
+// The white space between neighbouring words is not part of the text (RFC 2047 section 6.2), so words may be cut
+// anywhere between characters.
 void MailHeader::encoded_words(std::string_view utf8) {
   const std::size_t frame = kWordStart.size() + kWordEnd.size();
   while (!utf8.empty()) {
@@ -158,18 +160,19 @@ bool is_message_id(std::string_view text) {
 
 std::string mail_date(Time date, int offset_minutes) {
   static constexpr std::array kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr std::array kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  static constexpr std::array kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const Time local = date + std::chrono::minutes(offset_minutes);
   const auto day = std::chrono::floor<std::chrono::days>(local);
   const std::chrono::year_month_day ymd(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(local - day));
   const int offset = offset_minutes < 0 ? -offset_minutes : offset_minutes;
   char out[64];
-  std::snprintf(out, sizeof out, "%s, %u %s %d %02d:%02d:%02d %c%02d%02d", kDays[std::chrono::weekday(day).c_encoding()],
-                static_cast<unsigned>(ymd.day()), kMonths[static_cast<unsigned>(ymd.month()) - 1],
-                static_cast<int>(ymd.year()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
+  std::snprintf(out, sizeof out, "%s, %u %s %d %02d:%02d:%02d %c%02d%02d",
+                kDays[std::chrono::weekday(day).c_encoding()], static_cast<unsigned>(ymd.day()),
+                kMonths[static_cast<unsigned>(ymd.month()) - 1], static_cast<int>(ymd.year()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
   return out;
 }
 

@@ -9,7 +9,8 @@
 
 namespace minato {
 
-// One header field with its name, folded into lines of at most 76 columns where it has places to fold (RFC 5322 section 2.2.3).
+// One header field with its name, folded into lines of at most 76 columns where it has places to fold (RFC 5322
+// section 2.2.3).
 class MailHeader {
  public:
   explicit MailHeader(std::string_view name);
@@ -30,8 +31,9 @@ class MailHeader {
   std::size_t column_;
 };
 
-// The address as it stands in a header and in the envelope, without the brackets: a local part that is no dot-atom is quoted
-// (Japanese carriers gave out a..b@ and a.@). kRefused: not local@domain in ASCII, or longer than RFC 5321 section 4.5.3.1.
+// The address as it stands in a header and in the envelope, without the brackets: a local part that is no dot-atom is
+// quoted (Japanese carriers gave out a..b@ and a.@). kRefused: not local@domain in ASCII, or longer than RFC 5321
+// section 4.5.3.1.
 Result<std::string> checked_address(std::string_view address);
 // <left@right>, both dot-atoms, at most 250 bytes (RFC 5322 section 3.6.4).
 bool is_message_id(std::string_view text);

@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -22,6 +24,7 @@ struct Attempt {
   std::string enhanced = {};
   bool data_accepted = false;  // 354 came
   int final_reply = 0;         // what came after the end of the data
+  bool quitting = false;       // after an error libcurl takes its leave; the answer to that says nothing
 };
 
 std::size_t hand_over(char* into, std::size_t size, std::size_t count, void* cls) {
@@ -46,8 +49,9 @@ std::string enhanced_code(std::string_view line) {
   if (line.size() < 9) return {};
   const std::string_view text = line.substr(4, line.find_first_of(" \r\n", 4) - 4);
   const auto parts = split(text, '.');
-  const bool good = parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") &&
-                    std::ranges::all_of(parts, [](auto part) { return part.size() <= 3 && parse_unsigned(part).has_value(); });
+  const bool good =
+      parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") &&
+      std::ranges::all_of(parts, [](auto part) { return part.size() <= 3 && parse_unsigned(part).has_value(); });
   return good ? std::string(text) : std::string();
 }
 
@@ -66,14 +70,18 @@ void take_reply(Attempt& attempt, std::string_view line) {
 int observe(CURL*, curl_infotype type, char* data, std::size_t size, void* cls) {
   auto& attempt = *static_cast<Attempt*>(cls);
   const std::string_view text(data, size);
-  if (type == CURLINFO_HEADER_OUT) attempt.stage = stage_of(text, attempt.stage);
-  if (type == CURLINFO_HEADER_IN) take_reply(attempt, text);
+  if (type == CURLINFO_HEADER_OUT) {
+    attempt.quitting = text.starts_with("QUIT");
+    attempt.stage = stage_of(text, attempt.stage);
+  }
+  if (type == CURLINFO_HEADER_IN && !attempt.quitting) take_reply(attempt, text);
   return 0;
 }
 
 // Before MAIL a reply is about the link (the greeting, TLS, the password), not about this mail.
 bool about_the_mail(const Attempt& attempt) {
-  const bool authentication = attempt.reply == 530 || attempt.reply == 534 || attempt.reply == 535 || attempt.reply == 538;
+  const bool authentication =
+      attempt.reply == 530 || attempt.reply == 534 || attempt.reply == 535 || attempt.reply == 538;
   return (attempt.stage == MailStage::kEnvelope || attempt.stage == MailStage::kData) && !authentication;
 }
 
@@ -107,9 +115,24 @@ MailResult not_sent(MailStage stage, const std::string& what) {
   return {.outcome = MailOutcome::kNotSent, .stage = stage, .what = what};
 }
 
+// libcurl says QUIT to a connection that it lets go of, and would wait two minutes for the answer of a server that
+// hangs.
+void let_go(CurlEasy handle) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  if (handle != nullptr && curl_easy_getinfo(handle.get(), CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
+      socket != CURL_SOCKET_BAD) {
+    ::shutdown(socket, SHUT_RDWR);
+  }
+}
+
 class SmtpSender final : public MailSender {
  public:
   explicit SmtpSender(SmtpOptions options) : options_(std::move(options)) {}
+  ~SmtpSender() override {
+    for (CurlEasy& handle : idle_) let_go(std::move(handle));
+  }
+  SmtpSender(const SmtpSender&) = delete;
+  SmtpSender& operator=(const SmtpSender&) = delete;
 
   MailResult send(const Mail& mail) override {
     const auto message = render_mail(mail);
@@ -123,12 +146,15 @@ class SmtpSender final : public MailSender {
     CurlEasy handle = take_handle();
     if (handle == nullptr) return not_sent(MailStage::kConnect, "every connection to the mail server is busy");
     const MailResult result = send_with(handle.get(), mail, *message, secret);
+    const bool healthy = result.outcome != MailOutcome::kNotSent && result.outcome != MailOutcome::kUncertain;
+    if (!healthy) let_go(std::move(handle));
     give_back(std::move(handle));
     return result;
   }
 
  private:
-  // A connection that was kept open may have died meanwhile; when nothing of the mail had gone, a new one is tried at once.
+  // A connection that was kept open may have died meanwhile; when nothing of the mail had gone, a new one is tried at
+  // once.
   MailResult send_with(CURL* handle, const Mail& mail, std::string_view message, const std::string& secret) {
     for (const bool fresh : {false, true}) {
       Attempt attempt{.message = message};
@@ -171,23 +197,31 @@ class SmtpSender final : public MailSender {
     const auto ip = IpAddress::parse(options_.host);
     const std::string host = ip && !ip->is_v4() ? "[" + ip->text() + "]" : options_.host;
     const std::string scheme = options_.security == MailSecurity::kTls ? "smtps://" : "smtp://";
-    const std::string url = scheme + host + ":" + std::to_string(options_.port) + "/" + http::percent_encode(options_.helo_name);
+    const std::string url =
+        scheme + host + ":" + std::to_string(options_.port) + "/" + http::percent_encode(options_.helo_name);
     curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_PROXY, "");
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
+    // Also for the leave that libcurl takes of an older connection; whole seconds, at least one.
+    curl_easy_setopt(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(options_.timeout.count() / 1000 + 1));
+    curl_easy_setopt(handle, CURLOPT_MAXCONNECTS, 1L);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     set_curl_trust(handle, options_.ca_file);
     switch (options_.security) {
-      case MailSecurity::kNone: curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_NONE)); break;
+      case MailSecurity::kNone:
+        curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_NONE));
+        break;
       case MailSecurity::kOpportunistic:
         curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_TRY));
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
         break;
       case MailSecurity::kStartTls:
-      case MailSecurity::kTls: curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL)); break;
+      case MailSecurity::kTls:
+        curl_easy_setopt(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
+        break;
     }
   }
 
@@ -224,9 +258,14 @@ class SmtpSender final : public MailSender {
     return handle;
   }
 
+  // Null: it was let go of, and another may be made in its place.
   void give_back(CurlEasy handle) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(handle));
+    if (handle != nullptr) {
+      idle_.push_back(std::move(handle));
+    } else {
+      --made_;
+    }
     returned_.notify_one();
   }
 
@@ -239,8 +278,9 @@ class SmtpSender final : public MailSender {
 
 bool is_host(std::string_view host) {
   return IpAddress::parse(host) || (!host.empty() && std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-  }));
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                  c == '_';
+         }));
 }
 
 }  // namespace

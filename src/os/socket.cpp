@@ -139,7 +139,8 @@ bool IpAddress::is_any() const {
 bool IpAddress::shares_prefix(const IpAddress& other, unsigned bits) const {
   if (v4_ != other.v4_) return false;
   const std::size_t whole = bits / 8;
-  if (!std::equal(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(whole), other.bytes_.begin())) return false;
+  if (!std::equal(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(whole), other.bytes_.begin()))
+    return false;
   if (bits % 8 == 0) return true;
   return (bytes_[whole] ^ other.bytes_[whole]) >> (8 - bits % 8) == 0;
 }
@@ -205,7 +206,8 @@ Result<AddressList> AddressList::parse(const std::vector<std::string>& entries) 
 }
 
 bool AddressList::contains(const IpAddress& ip) const {
-  return std::ranges::any_of(blocks_, [&](const Block& block) { return ip.shares_prefix(block.base, block.prefix_bits); });
+  return std::ranges::any_of(blocks_,
+                             [&](const Block& block) { return ip.shares_prefix(block.base, block.prefix_bits); });
 }
 
 Result<Listener> listen_tcp(const ListenOptions& options) {

@@ -1,5 +1,6 @@
-// TCP sockets: addresses, listening, accepting, connecting within a deadline. Every socket made here is non-blocking and
-// close-on-exec, with Nagle's algorithm off. Functions are thread-safe; one descriptor is used by one thread at a time.
+// TCP sockets: addresses, listening, accepting, connecting within a deadline. Every socket made here is non-blocking
+// and close-on-exec, with Nagle's algorithm off. Functions are thread-safe; one descriptor is used by one thread at a
+// time.
 #pragma once
 
 #include <array>
@@ -54,8 +55,8 @@ struct SocketAddress {
 // nullopt: neither IPv4 nor IPv6.
 std::optional<SocketAddress> to_socket_address(const sockaddr* address);
 
-// Whether a listener on that host is reachable from this machine only: a loopback address, or the name localhost. Names that
-// would need a look-up count as reachable from elsewhere.
+// Whether a listener on that host is reachable from this machine only: a loopback address, or the name localhost. Names
+// that would need a look-up count as reachable from elsewhere.
 bool is_loopback_host(std::string_view host);
 
 // Which peers may connect: addresses and CIDR blocks, of both families.
@@ -109,9 +110,9 @@ struct Endpoint {
   std::string host = {};
   std::uint16_t port = 0;
 };
-// A connected, non-blocking socket. Each address of the host is tried in order with a fair share of the time that is left.
-// kRetry: refused, unreachable, timed out, or the name did not resolve. A name's look-up is bounded by resolv.conf, not by
-// the deadline: destinations that must not wait for a name server are given as addresses.
+// A connected, non-blocking socket. Each address of the host is tried in order with a fair share of the time that is
+// left. kRetry: refused, unreachable, timed out, or the name did not resolve. A name's look-up is bounded by
+// resolv.conf, not by the deadline: destinations that must not wait for a name server are given as addresses.
 Result<Accepted> connect_tcp(const Endpoint& endpoint, Deadline deadline);
 
 }  // namespace minato

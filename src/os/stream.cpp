@@ -114,11 +114,18 @@ class TlsStream final : public Stream {
   IoResult failed(int result) {
     const int system_error = errno;
     switch (SSL_get_error(ssl_, result)) {
-      case SSL_ERROR_WANT_READ: return {IoState::kWantRead, 0};
-      case SSL_ERROR_WANT_WRITE: return {IoState::kWantWrite, 0};
-      case SSL_ERROR_ZERO_RETURN: return {IoState::kClosed, 0};
-      case SSL_ERROR_SYSCALL: error_ = system_error == 0 ? "the link ended" : strerrordesc_np(system_error); break;
-      default: error_ = verify_text(); break;
+      case SSL_ERROR_WANT_READ:
+        return {IoState::kWantRead, 0};
+      case SSL_ERROR_WANT_WRITE:
+        return {IoState::kWantWrite, 0};
+      case SSL_ERROR_ZERO_RETURN:
+        return {IoState::kClosed, 0};
+      case SSL_ERROR_SYSCALL:
+        error_ = system_error == 0 ? "the link ended" : strerrordesc_np(system_error);
+        break;
+      default:
+        error_ = verify_text();
+        break;
     }
     broken_ = true;
     return {IoState::kError, 0};
@@ -192,7 +199,8 @@ Status BlockingStream::wait(IoState wanted, Deadline deadline) const {
 // OpenSSL's reasons for a certificate that is not accepted, ours or the peer's, all have the word.
 std::unexpected<Error> BlockingStream::broken(const char* doing) const {
   const std::string text = stream_->error_text();
-  const bool certificate = text.find("certificate") != std::string::npos || text.find("unknown ca") != std::string::npos;
+  const bool certificate =
+      text.find("certificate") != std::string::npos || text.find("unknown ca") != std::string::npos;
   return fail(certificate ? Errc::kRefused : Errc::kRetry, std::string(doing) + ": " + text);
 }
 

@@ -35,15 +35,15 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Goes on with the TLS handshake; kDone when it is complete (at once for a plain stream). read and write do the same by
-  // themselves, so only who needs identity() before the first byte must call it. A TLS read may want to write, and a write may
-  // want to read: wait for what the state says, not for what the call was named.
+  // Goes on with the TLS handshake; kDone when it is complete (at once for a plain stream). read and write do the same
+  // by themselves, so only who needs identity() before the first byte must call it. A TLS read may want to write, and a
+  // write may want to read: wait for what the state says, not for what the call was named.
   virtual IoResult handshake() = 0;
-  // Reads up to into.size() bytes. Level-triggered epoll does not see bytes that TLS has already decrypted: read until the
-  // state is not kDone, or ask has_buffered() before waiting.
+  // Reads up to into.size() bytes. Level-triggered epoll does not see bytes that TLS has already decrypted: read until
+  // the state is not kDone, or ask has_buffered() before waiting.
   virtual IoResult read(std::span<char> into) = 0;
-  // Writes a prefix of `bytes`, which is not empty. After kWantRead or kWantWrite the next call must bring the same bytes again,
-  // from the same or another place in memory, and may bring more behind them.
+  // Writes a prefix of `bytes`, which is not empty. After kWantRead or kWantWrite the next call must bring the same
+  // bytes again, from the same or another place in memory, and may bring more behind them.
   virtual IoResult write(std::string_view bytes) = 0;
   // Ends our side (FIN, close_notify) when all was written. The peer reads what was sent and then kClosed.
   virtual IoResult shutdown() = 0;
@@ -51,7 +51,8 @@ class Stream {
 
   virtual int fd() const = 0;
   virtual const SocketAddress& peer() const = 0;
-  // The peer's verified certificate; nullopt for a plain stream, before the handshake is complete, or when it gave none.
+  // The peer's verified certificate; nullopt for a plain stream, before the handshake is complete, or when it gave
+  // none.
   virtual std::optional<PeerIdentity> identity() const { return std::nullopt; }
   // What broke the stream, in words for the log: an errno name or OpenSSL's reason, never bytes of the stream.
   virtual std::string error_text() const = 0;
@@ -59,15 +60,17 @@ class Stream {
 
 std::unique_ptr<Stream> plain_stream(Fd fd, const SocketAddress& peer);
 Result<std::unique_ptr<Stream>> tls_server_stream(Accepted accepted, const TlsServerContext& context);
-// The server's certificate must be valid for `server_name` (a DNS name or the text of an address), which is also sent as SNI.
+// The server's certificate must be valid for `server_name` (a DNS name or the text of an address), which is also sent
+// as SNI.
 Result<std::unique_ptr<Stream>> tls_client_stream(Accepted connected, const TlsClientContext& context,
                                                   std::string_view server_name);
 
 // A stream whose calls wait, each until its deadline.
 //   MN_TRY(link, connect_stream({.endpoint = {"lab.example", 2575}}, deadline));
 //   MN_CHECK(link.write_all(frame, deadline));
-// kRetry: not done by the deadline, or the link broke. kRefused: one side does not accept the other's certificate (with TLS 1.3
-// a client learns this from its first read). After any error the stream is of no more use. An error after bytes were written says nothing about whether they arrived.
+// kRetry: not done by the deadline, or the link broke. kRefused: one side does not accept the other's certificate (with
+// TLS 1.3 a client learns this from its first read). After any error the stream is of no more use. An error after bytes
+// were written says nothing about whether they arrived.
 class BlockingStream {
  public:
   explicit BlockingStream(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
@@ -76,8 +79,8 @@ class BlockingStream {
   // The number of bytes read, at least one; 0: the peer ended its side.
   Result<std::size_t> read_some(std::span<char> into, Deadline deadline);
   Status write_all(std::string_view bytes, Deadline deadline);
-  // Whether a read would not wait: bytes have come, or the end. An idle link on which this is true before we asked anything
-  // has been closed by the peer or is out of step.
+  // Whether a read would not wait: bytes have come, or the end. An idle link on which this is true before we asked
+  // anything has been closed by the peer or is out of step.
   bool readable_now() const;
   Stream& stream() { return *stream_; }
 
@@ -90,7 +93,7 @@ class BlockingStream {
 struct ConnectOptions {
   Endpoint endpoint = {};
   const TlsClientContext* tls = nullptr;  // null: plain
-  std::string server_name = {};                // for TLS; empty: the endpoint's host
+  std::string server_name = {};           // for TLS; empty: the endpoint's host
   std::optional<KeepAlive> keep_alive = KeepAlive{};
 };
 // Connected, and with TLS through the handshake. kRetry and kRefused as above.

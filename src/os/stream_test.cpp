@@ -44,8 +44,10 @@ class Tls : public testing::Test {
   Tls() {
     write_server(server_);
     dir_.write("ca.pem", authority_.pem());
-    server_options_ = {.certificate_file = dir_.path("server.pem"), .key_file = dir_.path("server.key"),
-                       .client_ca_file = dir_.path("ca.pem"), .crl_file = {}};
+    server_options_ = {.certificate_file = dir_.path("server.pem"),
+                       .key_file = dir_.path("server.key"),
+                       .client_ca_file = dir_.path("ca.pem"),
+                       .crl_file = {}};
     client_options_.ca_file = dir_.path("ca.pem");
   }
   void write_server(const TestCertificate& certificate) {
@@ -77,8 +79,8 @@ class Tls : public testing::Test {
       if (meeting.server) (void)stream.read_some(end, in(10s));
     });
     {
-      auto client = connect_stream({.endpoint = {"127.0.0.1", listener.bound.port}, .tls = context->get(),
-                                    .server_name = server_name}, in(10s));
+      auto client = connect_stream(
+          {.endpoint = {"127.0.0.1", listener.bound.port}, .tls = context->get(), .server_name = server_name}, in(10s));
       char text[8];
       if (client) {
         meeting.client = client->read_some(text, in(10s));
@@ -93,7 +95,8 @@ class Tls : public testing::Test {
 
   TestDirectory dir_;
   TestAuthority authority_{"Test CA"};
-  TestCertificate server_ = authority_.issue({.common_name = "server", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}});
+  TestCertificate server_ =
+      authority_.issue({.common_name = "server", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}});
   TlsServerOptions server_options_;
   TlsClientOptions client_options_;
 };
@@ -184,7 +187,8 @@ TEST_F(Tls, MegabytesGoThroughInBothDirectionsAtOnce) {
     EXPECT_TRUE(stream.write_all(got, in(20s)));
     EXPECT_EQ(stream.stream().shutdown().state, IoState::kDone);
   });
-  auto client = connect_stream({.endpoint = {"localhost", listener->bound.port}, .tls = client_context->get()}, in(10s));
+  auto client =
+      connect_stream({.endpoint = {"localhost", listener->bound.port}, .tls = client_context->get()}, in(10s));
   ASSERT_TRUE(client) << client.error().what;
   ASSERT_TRUE(client->write_all(sent, in(20s)));
   EXPECT_EQ(read_exactly(*client, sent.size()), sent);
@@ -200,7 +204,8 @@ TEST_F(Tls, AnEndWithoutCloseNotifyIsAnError) {
     BlockingStream stream(std::move(*tls_server_stream(wait_for_client(listener->fd), **server_context)));
     EXPECT_TRUE(stream.handshake(in(10s)));
   });
-  auto client = connect_stream({.endpoint = {"localhost", listener->bound.port}, .tls = client_context->get()}, in(10s));
+  auto client =
+      connect_stream({.endpoint = {"localhost", listener->bound.port}, .tls = client_context->get()}, in(10s));
   ASSERT_TRUE(client);
   char text[8];
   EXPECT_FALSE(client->read_some(text, in(10s))) << "somebody may have cut the link to shorten the message";

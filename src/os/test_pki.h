@@ -5,6 +5,7 @@
 //   options.certificate_file = dir.write("server.pem", files.certificate);
 #pragma once
 
+#include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -15,7 +16,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -33,13 +33,14 @@ inline void test_must(bool ok, const char* what) {
 class TestDirectory {
  public:
   TestDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "minato-test-XXXXXX").string();
+    const char* temporary = std::getenv("TMPDIR");
+    std::string pattern = std::string(temporary == nullptr ? "/tmp" : temporary) + "/minato-test-XXXXXX";
     test_must(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
     path_ = pattern;
   }
   ~TestDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    const auto remove = [](const char* path, const struct stat*, int, struct FTW*) { return ::remove(path); };
+    ::nftw(path_.c_str(), remove, 16, FTW_DEPTH | FTW_PHYS);
   }
   TestDirectory(const TestDirectory&) = delete;
   TestDirectory& operator=(const TestDirectory&) = delete;

@@ -19,7 +19,7 @@ std::jthread start_thread(std::string name, std::function<void(std::stop_token)>
 }
 
 void ignore_broken_pipes() {
-  struct sigaction now {};
+  struct sigaction now{};
   if (sigaction(SIGPIPE, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) return;
   now.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &now, nullptr);

@@ -1,6 +1,6 @@
 // TLS 1.2 and 1.3 by OpenSSL for MLLP, PIX and forwards. (The HTTP server's TLS is in os/http_server.h.)
-// A context is made from files, and read again with reload(): connections that exist keep what they were made with, the next
-// ones get the new. Contexts are thread-safe.
+// A context is made from files, and read again with reload(): connections that exist keep what they were made with, the
+// next ones get the new. Contexts are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -29,13 +29,14 @@ struct TlsServerOptions {
   std::string certificate_file = {};  // PEM: the server's certificate, then the chain up to the root
   std::string key_file = {};          // PEM, without a passphrase
   std::string client_ca_file = {};    // PEM: who may sign client certificates; needed unless kNone
-  std::string crl_file = {};          // PEM: revoked client certificates; empty: none are. With it, every CA in the chain needs a CRL
+  std::string crl_file =
+      {};  // PEM: revoked client certificates; empty: none are. With it, every CA in the chain needs a CRL
   ClientCertificates client_certificates = ClientCertificates::kNone;
   TlsVersion version_min = TlsVersion::kTls12;
 };
 
 struct TlsClientOptions {
-  std::string ca_file = {};  // PEM: who may sign the server's certificate; empty: the system's list
+  std::string ca_file = {};           // PEM: who may sign the server's certificate; empty: the system's list
   std::string certificate_file = {};  // our own, when the server wants one; empty: none
   std::string key_file = {};
   TlsVersion version_min = TlsVersion::kTls12;
@@ -46,14 +47,14 @@ struct PeerIdentity {
   std::string common_name = {};             // of the subject; empty when it has none
   std::vector<std::string> dns_names = {};  // subjectAltName
   std::vector<std::string> uris = {};
-  std::string sha256 = {};                  // of the DER certificate: 64 lower-case hexadecimal digits
+  std::string sha256 = {};  // of the DER certificate: 64 lower-case hexadecimal digits
   friend bool operator==(const PeerIdentity&, const PeerIdentity&) = default;
 };
 
 class TlsServerContext {
  public:
-  // kRefused: a file that cannot be read or is not what it should be, a key that does not fit the certificate, or client
-  // certificates wanted without a CA.
+  // kRefused: a file that cannot be read or is not what it should be, a key that does not fit the certificate, or
+  // client certificates wanted without a CA.
   static Result<std::unique_ptr<TlsServerContext>> open(const TlsServerOptions& options);
   // Reads the files again. After an error the old certificates stay in use.
   Status reload();

@@ -9,8 +9,8 @@
 
 namespace minato {
 
-// Rounded up, so that a wait never ends just before the deadline; 0 when it has passed; at most a minute, after which the
-// caller looks at the clock again.
+// Rounded up, so that a wait never ends just before the deadline; 0 when it has passed; at most a minute, after which
+// the caller looks at the clock again.
 inline int milliseconds_until(Deadline deadline) {
   const auto now = std::chrono::steady_clock::now();
   if (deadline <= now) return 0;

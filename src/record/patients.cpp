@@ -1,6 +1,8 @@
 #include "record/patients.h"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 #include "base/limits.h"
 #include "record/fold.h"
@@ -183,7 +185,15 @@ Result<std::vector<PatientHistoryEntry>> PatientRegistry::history(PatientId id, 
                          .outcome = static_cast<PatientOutcome>(rows.integer(3))});
     }
   }
-  std::ranges::stable_sort(entries, std::greater(), &PatientHistoryEntry::seq);
+  // Of one record, the later change comes first within a patient, and patients in their order: as they were read.
+  std::vector<std::size_t> order(entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    return std::tuple(entries[b].seq, a) < std::tuple(entries[a].seq, b);
+  });
+  std::vector<PatientHistoryEntry> sorted;
+  for (const auto i : order) sorted.push_back(std::move(entries[i]));
+  entries = std::move(sorted);
   if (entries.size() > limit) entries.resize(limit);
   return entries;
 }

@@ -177,7 +177,7 @@ TEST_F(ProvidersTest, ASharedAddressIsAmbiguousUnlessTheIdentifierTells) {
   import(kCsv);
   EXPECT_TRUE(
       change(
-          R"({"op":"put","provider":{"code":"D5","family_name":"Mori","mails":"mori@clinic.example","identifiers":"80@H1"}})")
+          R"({"op":"put","provider":{"code":"D5","family_name":"M","mails":"mori@clinic.example","identifiers":"80@H1"}})")
           .applied);
   EXPECT_EQ(match({.id = "mori@clinic.example"}), ProviderMatch::kAmbiguous);
   const auto told = *providers_.verify({.id = "80", .system = "H1", .mail = "mori@clinic.example"});

@@ -68,10 +68,10 @@ void Connection::shake_hands() {
   }
   stage_ = Stage::kOpen;
   peer_.address = stream_->peer().text();
-  worker_.name_peer(peer_, listener_, identity_of(listener_, *stream_));
-  log::info("mllp.connected", {{"listener", log::own(listener_.name())},
-                               {"peer", log::own(peer_.address)},
-                               {"identity", log::own(peer_.identity)}});
+  worker_.name_peer(peer_, listener_, identity_of(*stream_));
+  log::debug("mllp.connected", {{"listener", log::own(listener_.name())},
+                                {"peer", log::own(peer_.address)},
+                                {"identity", log::own(peer_.identity)}});
 }
 
 bool Connection::wants_frames() const {
@@ -209,9 +209,9 @@ void Connection::peer_ended() {
 
 void Connection::broke() {
   listener_.counts.broken_links.add();
-  log::info("mllp.link_broke", {{"listener", log::own(listener_.name())},
-                                {"peer", log::own(peer_.address)},
-                                {"reason", log::own(stream_->error_text())}});
+  log::debug("mllp.link_broke", {{"listener", log::own(listener_.name())},
+                                 {"peer", log::own(peer_.address)},
+                                 {"reason", log::own(stream_->error_text())}});
   close();
 }
 

@@ -26,6 +26,16 @@ Status check_door(const ListenerOptions& options) {
       "listener " + name + ": beyond loopback a listener needs required client certificates or a list of addresses");
 }
 
+Status check_feed(const AuthoritativeFeed& feed) {
+  constexpr std::string_view kAddress = "address:";
+  const std::string& identity = feed.identity;
+  if (identity.starts_with("cert:") || identity.starts_with("cert-sha256:")) return {};
+  if (!identity.starts_with(kAddress))
+    return fail(Errc::kRefused, "an authoritative feed is known by cert: or address:");
+  const auto block = AddressList::parse({identity.substr(kAddress.size())});
+  return block ? Status{} : std::unexpected(block.error());
+}
+
 Status check_one(const ListenerOptions& options) {
   const std::string& name = options.rules.listener;
   if (name.empty()) return fail(Errc::kRefused, "a listener has no name");
@@ -39,8 +49,7 @@ Status check_one(const ListenerOptions& options) {
     return context("listener " + name, addresses.error());
   }
   for (const AuthoritativeFeed& feed : options.rules.authoritative) {
-    if (feed.identity.empty())
-      return fail(Errc::kRefused, "listener " + name + ": an authoritative feed has no identity");
+    if (const Status checked = check_feed(feed); !checked) return context("listener " + name, checked.error());
   }
   return check_door(options);
 }
@@ -93,12 +102,11 @@ metrics::Counter& Counts::broken(EventKind kind) {
                            {{"listener", listener_}, {"kind", std::string(name(kind))}});
 }
 
-std::string identity_of(const ListenerState& listener, const Stream& stream) {
+std::string identity_of(const Stream& stream) {
   if (const auto certificate = stream.identity()) {
     if (!certificate->common_name.empty()) return "cert:" + certificate->common_name;
     return "cert-sha256:" + certificate->sha256;
   }
-  if (listener.options.addresses_allowed.empty()) return {};
   return "address:" + stream.peer().ip.text();
 }
 

@@ -59,8 +59,8 @@ struct ListenerState {
   std::atomic<std::size_t> open{0};
 };
 
-// How the peer is known: "cert:<common name>", or "cert-sha256:<digest>" when the certificate has none; else
-// "address:<IP>" where the listener admits only known addresses; else "".
-std::string identity_of(const ListenerState& listener, const Stream& stream);
+// How the peer is known: "cert:<common name>", or "cert-sha256:<digest>" when the certificate names nobody; else
+// "address:<IP>".
+std::string identity_of(const Stream& stream);
 
 }  // namespace minato::mllp

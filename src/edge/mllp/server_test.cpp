@@ -300,6 +300,10 @@ TEST(CheckTest, MistakesAreFound) {
   bad = good;
   bad.rules.authoritative = {{.identity = "", .sender = {.application = "HIS"}}};
   EXPECT_FALSE(check({bad}));
+  bad.rules.authoritative = {{.identity = "address:10.0.0.0/99", .sender = {.application = "HIS"}}};
+  EXPECT_FALSE(check({bad}));
+  bad.rules.authoritative = {{.identity = "address:10.0.0.0/8", .sender = {.application = "HIS"}}};
+  EXPECT_TRUE(check({bad}));
 }
 
 // A server with TLS, and clients with any certificate.
@@ -369,7 +373,7 @@ TEST_F(TlsServerTest, WhereTheyAreOptionalAWrongOneIsStillRefused) {
   EXPECT_EQ(told(server, ""), "AA M");
   EXPECT_EQ(told(server, "good"), "AA Mgood");
   EXPECT_EQ(told(server, "foreign"), "(refused)");
-  EXPECT_EQ(server.journal.entries().front().record.meta.find("identity"), std::string::npos);
+  EXPECT_NE(server.journal.entries().front().record.meta.find(R"("identity":"address:127.0.0.1")"), std::string::npos);
 }
 
 TEST_F(TlsServerTest, ARevokedCertificateIsRefused) {

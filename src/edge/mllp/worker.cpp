@@ -101,6 +101,8 @@ std::uint64_t Worker::submit(Connection& connection, Event event, std::uint64_t 
   const std::uint64_t ticket = free_tickets_.back();
   free_tickets_.pop_back();
   const std::size_t bytes = event.bytes.capacity();
+  // A large frame goes alone, so that the journal refusing it for its size refuses nothing else.
+  if (round_bytes_ + bytes >= kMllpRoundBytesMax) hand_over();
   in_flight_[ticket] = {
       .connection = &connection, .listener = &connection.listener(), .number = number, .bytes = bytes, .since = now_};
   budget_.change(0, bytes);

@@ -66,7 +66,6 @@ bool decode_ascii(std::string_view bytes, std::string& out) {
 }
 
 bool decode_utf8(std::string_view bytes, std::string& out) {
-  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   bool ok = true;
   std::size_t pos = 0;
   while (pos < bytes.size()) {

@@ -46,7 +46,7 @@ std::string_view msh18(Encoding encoding);
 // True when every byte below 0x80 is always a character of its own: a delimiter byte is then a delimiter.
 bool ascii_safe(Encoding encoding);
 
-// Decodes all of `bytes`; what is not valid becomes U+FFFD. A byte order mark at the front is dropped (UTF-8).
+// Decodes all of `bytes`; what is not valid becomes U+FFFD. A byte order mark is U+FEFF like any other.
 std::string decode(Encoding encoding, std::string_view bytes);
 // As decode, into `out` (appended); false when anything was not valid.
 [[nodiscard]] bool decode_to(Encoding encoding, std::string_view bytes, std::string& out);

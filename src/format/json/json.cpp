@@ -32,7 +32,8 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-// Above this a parser of its own is made and freed, so that one large document does not leave its buffers to the thread.
+// Above this a parser of its own is made and freed, so that one large document does not leave its buffers to the
+// thread.
 constexpr std::size_t kSharedParserBytesMax = kMiB;
 constexpr std::size_t kDuplicateScanMax = 16;  // keys compared pair by pair; more are sorted
 
@@ -75,13 +76,20 @@ std::unexpected<Error> syntax(const char* what, std::size_t offset) {
 
 const char* words(simdjson::error_code code) {
   switch (code) {
-    case simdjson::UTF8_ERROR: return "bytes that are not UTF-8";
-    case simdjson::STRING_ERROR: return "a malformed string or escape";
-    case simdjson::UNESCAPED_CHARS: return "an unescaped control character in a string";
-    case simdjson::UNCLOSED_STRING: return "a string without its end";
-    case simdjson::EMPTY: return "no value";
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT: return "an array or object without its end";
-    default: return "not a JSON value";
+    case simdjson::UTF8_ERROR:
+      return "bytes that are not UTF-8";
+    case simdjson::STRING_ERROR:
+      return "a malformed string or escape";
+    case simdjson::UNESCAPED_CHARS:
+      return "an unescaped control character in a string";
+    case simdjson::UNCLOSED_STRING:
+      return "a string without its end";
+    case simdjson::EMPTY:
+      return "no value";
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return "an array or object without its end";
+    default:
+      return "not a JSON value";
   }
 }
 
@@ -101,10 +109,12 @@ class Builder {
   }
 
  private:
-  // For errors of the first pass, which looks at all bytes before any value: the first that is not UTF-8, or the text's size.
+  // For errors of the first pass, which looks at all bytes before any value: the first that is not UTF-8, or the text's
+  // size.
   std::size_t first_bad_byte() const {
     std::string_view rest(text_.data(), text_.size());
-    for (std::size_t bytes = 1; bytes > 0 && !rest.empty(); rest.remove_prefix(bytes)) bytes = utf8_sequence_bytes(rest);
+    for (std::size_t bytes = 1; bytes > 0 && !rest.empty(); rest.remove_prefix(bytes))
+      bytes = utf8_sequence_bytes(rest);
     return text_.size() - rest.size();
   }
 
@@ -132,10 +142,14 @@ class Builder {
     od::json_type type;
     if (const auto code = in.type().get(type)) return syntax(words(code), here());
     switch (type) {
-      case od::json_type::array: return array(in, depth + 1);
-      case od::json_type::object: return object(in, depth + 1);
-      case od::json_type::string: return string(in);
-      default: break;
+      case od::json_type::array:
+        return array(in, depth + 1);
+      case od::json_type::object:
+        return object(in, depth + 1);
+      case od::json_type::string:
+        return string(in);
+      default:
+        break;
     }
     std::string_view token;
     if (const auto code = simdjson::simdjson_result<std::string_view>(in.raw_json_token()).get(token)) {
@@ -174,8 +188,8 @@ class Builder {
 
   Status check_depth(std::size_t depth) {
     if (depth <= depth_max_) return {};
-    return fail(Errc::kTooLarge, "JSON: nested deeper than " + std::to_string(depth_max_) + " at byte " +
-                                     std::to_string(here()));
+    return fail(Errc::kTooLarge,
+                "JSON: nested deeper than " + std::to_string(depth_max_) + " at byte " + std::to_string(here()));
   }
 
   std::size_t open(Kind kind) {
@@ -262,13 +276,20 @@ std::optional<T> whole(std::string_view text) {
 
 std::string_view name(Kind kind) {
   switch (kind) {
-    case Kind::kMissing: return "missing";
-    case Kind::kNull: return "null";
-    case Kind::kBoolean: return "boolean";
-    case Kind::kNumber: return "number";
-    case Kind::kString: return "string";
-    case Kind::kArray: return "array";
-    case Kind::kObject: return "object";
+    case Kind::kMissing:
+      return "missing";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBoolean:
+      return "boolean";
+    case Kind::kNumber:
+      return "number";
+    case Kind::kString:
+      return "string";
+    case Kind::kArray:
+      return "array";
+    case Kind::kObject:
+      return "object";
   }
   return "missing";
 }
@@ -339,7 +360,8 @@ Value Value::operator[](std::string_view key) const {
 }
 
 Value::Entries Value::entries() const {
-  if (!is_array() && !is_object()) return {Iterator(nullptr, nullptr, Kind::kNull), Iterator(nullptr, nullptr, Kind::kNull)};
+  if (!is_array() && !is_object())
+    return {Iterator(nullptr, nullptr, Kind::kNull), Iterator(nullptr, nullptr, Kind::kNull)};
   return {Iterator(tree_, node_ + 1, kind()), Iterator(tree_, node_ + node_->subtree, kind())};
 }
 
@@ -356,12 +378,24 @@ Value::Iterator& Value::Iterator::operator++() {
 void write(JsonWriter& out, Value value) {
   switch (value.kind()) {
     case Kind::kMissing:
-    case Kind::kNull: out.null(); return;
-    case Kind::kBoolean: out.value(*value.boolean()); return;
-    case Kind::kNumber: out.number(value.number_text()); return;
-    case Kind::kString: out.value(*value.string()); return;
-    case Kind::kArray: out.begin_array(); break;
-    case Kind::kObject: out.begin_object(); break;
+    case Kind::kNull:
+      out.null();
+      return;
+    case Kind::kBoolean:
+      out.value(*value.boolean());
+      return;
+    case Kind::kNumber:
+      out.number(value.number_text());
+      return;
+    case Kind::kString:
+      out.value(*value.string());
+      return;
+    case Kind::kArray:
+      out.begin_array();
+      break;
+    case Kind::kObject:
+      out.begin_object();
+      break;
   }
   for (const auto entry : value.entries()) {
     if (value.is_object()) out.key(entry.key);

@@ -3,8 +3,9 @@
 //   MN_TRY(document, json::parse(body));
 //   const auto mrn = document.root()["patient"]["mrn"].string_or("");
 //
-// Stricter than the RFC asks: UTF-8 only (one leading byte order mark is skipped), no duplicate keys (section 4 leaves their
-// meaning open), nothing after the value. Numbers keep the text they came with beside their value, so 1.10 stays 1.10.
+// Stricter than the RFC asks: UTF-8 only (one leading byte order mark is skipped), no duplicate keys (section 4 leaves
+// their meaning open), nothing after the value. Numbers keep the text they came with beside their value, so 1.10
+// stays 1.10.
 #pragma once
 
 #include <cstdint>
@@ -111,8 +112,8 @@ class Document {
   std::shared_ptr<const Tree> tree_;
 };
 
-// kRefused: not JSON, not UTF-8, or a duplicate key; the text names the byte offset where reading stopped, or the clause.
-// kTooLarge: over a limit. No error carries text of the document.
+// kRefused: not JSON, not UTF-8, or a duplicate key; the text names the byte offset where reading stopped, or the
+// clause. kTooLarge: over a limit. No error carries text of the document.
 Result<Document> parse(std::string_view text, const Limits& limits = {});
 
 // Writes the value as it was read: same order, same number texts.

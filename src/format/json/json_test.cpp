@@ -22,7 +22,8 @@ TEST(Json, ReadsEveryKindAndWritesItTheSame) {
   const std::string text =
       R"({"a":[1,-2.50,1e5,0],"b":{"c":null,"d":true,"e":false},"f":"本\"\\\n","g":[],"h":{},"":"empty key"})";
   EXPECT_EQ(again(text), text);
-  for (const char* scalar : {"1", "\"x\"", "true", "false", "null", "-0.0", "[]", "{}"}) EXPECT_EQ(again(scalar), scalar);
+  for (const char* scalar : {"1", "\"x\"", "true", "false", "null", "-0.0", "[]", "{}"})
+    EXPECT_EQ(again(scalar), scalar);
   EXPECT_EQ(again(" [ 1 , 2 ] \r\n"), "[1,2]");
   EXPECT_EQ(again("\xEF\xBB\xBF{}"), "{}");
 }
@@ -40,7 +41,8 @@ TEST(Json, APathThatIsNotThereIsMissingAndNothingMore) {
 }
 
 TEST(Json, NumbersKeepTheirTextAndAreReadOnlyWhenTheyFit) {
-  const auto document = parse(R"([1.10,9223372036854775807,9223372036854775808,-1,1.0,1e400,1e-400,18446744073709551616])");
+  const auto document =
+      parse(R"([1.10,9223372036854775807,9223372036854775808,-1,1.0,1e400,1e-400,18446744073709551616])");
   std::vector<Value> v;
   for (const auto entry : document->root().entries()) v.push_back(entry.value);
   ASSERT_EQ(v.size(), 8u);
@@ -75,13 +77,60 @@ TEST(Json, AValueOfAnotherKindIsNotConverted) {
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const char* bad :
-       {"",          " ",        "{",         "}",        "[",         "]",          "[1",         "[1,",      "[1,]",
-        "[1 2]",     "[,1]",     "{\"a\"}",   "{\"a\":}", "{\"a\" 1}", "{\"a\":1,}", "{a:1}",      "{'a':1}",  "{1:2}",
-        "nul",       "nullx",    "truex",     "True",     "01",        "-",          "+1",         ".5",       "5.",
-        "1e",        "1e+",      "0x1",       "NaN",      "Infinity",  "-01",        "1 2",        "{} {}",    "[] 1",
-        "\"a",       "\"\\x\"",  "\"\\u12\"", "\"\n\"",   "[\"\t\"]",  "\"\\ud800\"", "// x\n1",    "[1]]",     "[[1]",
-        "{\"a\":[1}", "[1}",     "\"a\" \"b\"", "\"\xFF\"", "\"\xED\xA0\x80\"", "{\"a\":1\"b\":2}", "[1:2]",  "tru",      "{\"a\":nul}"}) {
+  for (const char* bad : {"",
+                          " ",
+                          "{",
+                          "}",
+                          "[",
+                          "]",
+                          "[1",
+                          "[1,",
+                          "[1,]",
+                          "[1 2]",
+                          "[,1]",
+                          "{\"a\"}",
+                          "{\"a\":}",
+                          "{\"a\" 1}",
+                          "{\"a\":1,}",
+                          "{a:1}",
+                          "{'a':1}",
+                          "{1:2}",
+                          "nul",
+                          "nullx",
+                          "truex",
+                          "True",
+                          "01",
+                          "-",
+                          "+1",
+                          ".5",
+                          "5.",
+                          "1e",
+                          "1e+",
+                          "0x1",
+                          "NaN",
+                          "Infinity",
+                          "-01",
+                          "1 2",
+                          "{} {}",
+                          "[] 1",
+                          "\"a",
+                          "\"\\x\"",
+                          "\"\\u12\"",
+                          "\"\n\"",
+                          "[\"\t\"]",
+                          "\"\\ud800\"",
+                          "// x\n1",
+                          "[1]]",
+                          "[[1]",
+                          "{\"a\":[1}",
+                          "[1}",
+                          "\"a\" \"b\"",
+                          "\"\xFF\"",
+                          "\"\xED\xA0\x80\"",
+                          "{\"a\":1\"b\":2}",
+                          "[1:2]",
+                          "tru",
+                          "{\"a\":nul}"}) {
     EXPECT_EQ(refused(bad), Errc::kRefused) << bad;
   }
 }

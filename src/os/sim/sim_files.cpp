@@ -316,12 +316,16 @@ Result<std::unique_ptr<File>> SimFiles::lock(const std::string& path) {
 
 void SimFiles::power_cut() {
   const std::lock_guard guard(mutex_);
-  // Names of one directory reach the disk in order; of those waiting, some first ones did.
-  std::map<std::string, bool> stopped;
+  // A name that missed one change misses all later ones too.
+  std::set<std::string> missed;
   for (const auto& change : unsynced_names_) {
-    bool& stop = stopped[change.directory];
-    stop = stop || random_.chance(40);
-    if (!stop) apply(durable_, change);
+    const bool misses = missed.contains(change.path) || missed.contains(change.also_removed) || random_.chance(40);
+    if (!misses) {
+      apply(durable_, change);
+      continue;
+    }
+    missed.insert(change.path);
+    if (!change.also_removed.empty()) missed.insert(change.also_removed);
   }
   unsynced_names_.clear();
   visible_ = durable_;

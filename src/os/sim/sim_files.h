@@ -9,7 +9,7 @@
 // The model. What a process reads is the page cache; what survives is the disk. Writes and changes of size reach the
 // disk at sync_data(), creations, renames and removals at sync_directory(). A power cut lets any subset of what was not
 // synced reach the disk: file contents sector by sector (512 bytes, each whole: the one thing real disks promise), in
-// any order but for writes to one sector; names of a directory in order, up to some point. A failed sync drops the
+// any order but for writes to one sector; names in any order but for changes of one name. A failed sync drops the
 // writes that it should have made durable although reading still shows them, as Linux does: only writing again helps.
 // Directories themselves are durable at once. Handles of before a power cut or a kill answer kUnavailable.
 //

@@ -91,7 +91,9 @@ Result<OpenSegment> open_raw(Files& files, const std::string& directory, const s
 // A crash between the two last steps of sealing leaves both. The sealed one counts if it is whole.
 Status keep_one(Files& files, const std::string& directory, Found& found) {
   MN_TRY(sealed, files.open(directory + "/" + found.sealed, OpenMode::kRead));
-  if (verify_sealed(*sealed)) {
+  const auto whole = verify_sealed(*sealed);
+  if (!whole && whole.error().code != Errc::kCorrupt) return whole;
+  if (whole) {
     MN_CHECK(files.remove(directory + "/" + found.raw));
     found.raw.clear();
   } else {
@@ -219,6 +221,8 @@ Result<Seq> read_purged(Files& files, const std::string& directory) {
 
 Result<RecoveredJournal> recover_segments(Files& files, const std::string& directory, const SegmentHeader& if_empty) {
   RecoveredJournal recovered;
+  // After a kill a name may be in the page cache only. What is removed below because of a name must not outlive it.
+  MN_CHECK(files.sync_directory(directory));
   MN_TRY(purged, read_purged(files, directory));
   MN_TRY(found, find_segments(files, directory));
   recovered.purged_through = purged;

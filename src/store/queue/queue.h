@@ -114,12 +114,12 @@ struct ItemView {
 };
 
 struct ItemFilter {
-  std::optional<ItemState> state;
-  std::optional<std::string> step;  // exact, or a prefix that ends in ':'
-  std::optional<std::string> lane;
-  std::optional<Seq> origin;
-  std::optional<Time> parked_from, parked_to;  // [from, to)
-  std::vector<ItemId> ids;                     // when not empty, only these
+  std::optional<ItemState> state{};
+  std::optional<std::string> step{};  // exact, or a prefix that ends in ':'
+  std::optional<std::string> lane{};
+  std::optional<Seq> origin{};
+  std::optional<Time> parked_from{}, parked_to{};  // [from, to)
+  std::vector<ItemId> ids{};                       // when not empty, only these
 };
 
 // Each item is counted once. `lanes`: those that have an item, be it parked.

@@ -330,8 +330,8 @@ TEST_P(QueueModelTest, RandomOperationsDoWhatTheModelDoes) {
   const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
   const std::uint64_t runs = one != nullptr                       ? 1
                              : more != nullptr                    ? std::strtoull(more, nullptr, 10)
-                             : GetParam() == QueueKind::kPostgres ? 6
-                                                                  : 40;
+                             : GetParam() == QueueKind::kPostgres ? 3
+                                                                  : 8;
   for (std::uint64_t seed = first; seed < first + runs; ++seed) {
     SCOPED_TRACE("MINATO_QUEUE_SEED=" + std::to_string(seed));
     QueueForTest queue(GetParam());

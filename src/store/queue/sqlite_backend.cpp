@@ -529,12 +529,12 @@ class SqliteBackend : public QueueBackend {
 
  private:
   Status open_writer() {
-    MN_TRY(db, Sqlite::open_writer(shared_.path, {.synchronous = SqliteSync::kNormal}));
+    MN_TRY(db, Sqlite::open_writer(shared_.path, {.checkpoint_pages = 16'000}));
     MN_TRY(version, db->user_version());
     if (version != 0 && version != kSchemaVersion) {
       db.reset();
       MN_CHECK(Sqlite::remove_file(shared_.path));
-      MN_TRY(fresh, Sqlite::open_writer(shared_.path, {.synchronous = SqliteSync::kNormal}));
+      MN_TRY(fresh, Sqlite::open_writer(shared_.path, {.checkpoint_pages = 16'000}));
       db = std::move(fresh);
       version = 0;
     }

@@ -3,9 +3,10 @@
 //
 // Parameters: the lanes' names (bytea[]) and their epochs (bigint[]), side by side. Answers one row for each pair that
 // is held: its place in the arrays, from 1. A place that is missing is a lease that was lost: kConflict.
-// The rows stay locked (FOR SHARE) until the transaction ends, so nobody can lease those lanes between the check and the
-// commit; whoever tries skips them. Ask before locking anything that others wait for: an apply of the queue may hold
-// these rows for some milliseconds. The table is specified in docs/formats/queue.md; it is there once a queue was opened.
+// The rows stay locked (FOR SHARE) until the transaction ends, so nobody can lease those lanes between the check and
+// the commit; whoever tries skips them. Ask before locking anything that others wait for: an apply of the queue may
+// hold these rows for some milliseconds. The table is specified in docs/formats/queue.md; it is there once a queue was
+// opened.
 #pragma once
 
 namespace minato {

@@ -223,17 +223,13 @@ bool Postgres::connected() const { return connection_ != nullptr && PQstatus(con
 
 Status Postgres::open() {
   const std::string timeout = std::to_string(std::max<std::int64_t>(2, options_.connect_timeout.count()));
-  const std::string settings =
-      "-c statement_timeout=" + std::to_string(options_.statement_timeout.count()) + " -c client_min_messages=error";
   // A dead server or network is noticed within half a minute even while we wait for an answer. What the conninfo says
   // comes last and wins.
-  const std::array names = {"connect_timeout",  "application_name",
-                            "keepalives_idle",  "keepalives_interval",
-                            "keepalives_count", "tcp_user_timeout",
-                            "client_encoding",  "options",
-                            "dbname",           static_cast<const char*>(nullptr)};
+  const std::array names = {"connect_timeout",     "application_name", "keepalives_idle",
+                            "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                            "client_encoding",     "dbname",           static_cast<const char*>(nullptr)};
   const std::array values = {
-      timeout.c_str(),           options_.application_name.c_str(), "10", "5", "3", "20000", "UTF8", settings.c_str(),
+      timeout.c_str(),           options_.application_name.c_str(), "10", "5", "3", "20000", "UTF8",
       options_.conninfo.c_str(), static_cast<const char*>(nullptr)};
   connection_ = PQconnectdbParams(names.data(), values.data(), 1);
   if (!connected()) {
@@ -243,6 +239,9 @@ Status Postgres::open() {
   }
   PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
   pause_ = std::chrono::milliseconds(0);
+  MN_CHECK(execute(
+      ("SET client_min_messages = error; SET statement_timeout = " + std::to_string(options_.statement_timeout.count()))
+          .c_str()));
   for (const auto& channel : channels_) MN_CHECK(execute(("LISTEN " + channel).c_str()));
   notification_missed_ = !channels_.empty();
   return {};

@@ -29,12 +29,13 @@ class PostgresForTest {
     return server.conninfo_.empty() ? nullptr : &server;
   }
 
-  // A new, empty database. Returns its connection string; empty when it could not be made.
+  // A new, empty schema, which costs a tenth of a database. Returns the connection string of those who work in it;
+  // empty when it could not be made.
   std::string fresh_database() {
-    const std::string name = "test" + std::to_string(++databases_);
+    const std::string name = "test" + std::to_string(++schemas_);
     auto db = Postgres::connect({.conninfo = conninfo_});
-    if (!db || !(*db)->execute(("CREATE DATABASE " + name).c_str())) return {};
-    return conninfo_.substr(0, conninfo_.rfind("dbname=")) + "dbname=" + name;
+    if (!db || !(*db)->execute(("CREATE SCHEMA " + name).c_str())) return {};
+    return conninfo_ + " options='-c search_path=" + name + "'";
   }
 
   // "stop", "kill" (as kill -9) or "start"; true when it was done.
@@ -83,7 +84,7 @@ class PostgresForTest {
   }
 
   pid_t child_ = -1;
-  int to_ = -1, from_ = -1, databases_ = 0;
+  int to_ = -1, from_ = -1, schemas_ = 0;
   std::string conninfo_;
 };
 
