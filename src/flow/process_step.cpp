@@ -58,7 +58,7 @@ StepResult ProcessStep::tell(const hl7::Message& message) {
   const auto verdict = verify(message, views, verify_options);
   if (!verdict) return StepResult::retry("verify: " + verdict.error().what);
   if (verdict->kind == VerdictKind::kRejected) {
-    return StepResult::park(std::string(name(verdict->rejection)), describe(*verdict));
+    return StepResult::park(std::string(name(verdict->rejection)), explain(*verdict));
   }
   if (verdict->kind == VerdictKind::kNoPatient || !options_.notify) return StepResult::done();
   const auto occasion = occasion_of(message, options_.rules);

@@ -379,8 +379,12 @@ Result<Verification> verify(const hl7::Message& message, const VerifyViews& view
 std::string describe(const Verification& verdict) {
   if (verdict.kind == VerdictKind::kVerified) return "verified";
   if (verdict.kind == VerdictKind::kNoPatient) return "no patient";
-  std::string out(name(verdict.rejection));
-  for (std::size_t i = 0; i < verdict.where.size(); ++i) out += (i == 0 ? " at " : ", ") + verdict.where[i].text();
+  return std::string(name(verdict.rejection)) + " at " + explain(verdict);
+}
+
+std::string explain(const Verification& verdict) {
+  std::string out;
+  for (const hl7::Location& where : verdict.where) out += (out.empty() ? "" : ", ") + where.text();
   return out + ": " + verdict.detail;
 }
 

@@ -92,5 +92,8 @@ Result<Verification> verify(const hl7::Message& message, const VerifyViews& view
 
 // "address-mismatch at PD1[1]-4[1].1: no provider has this address"
 std::string describe(const Verification& verdict);
+// The same without the reason's word, for a dead letter that has it already: "PD1[1]-4[1].1: no provider has this
+// address".
+std::string explain(const Verification& verdict);
 
 }  // namespace minato
