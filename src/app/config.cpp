@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -193,13 +194,19 @@ void check_feeds(const Config& config, Complaints& out) {
     const std::string where = "feed \"" + feed.name + "\"";
     if (feed.name.empty()) out.add("feed: each needs a name");
     if (feed.authoritative && feed.peer.empty()) {
-      out.add(where + ": an authoritative feed needs a peer (\"cert:NAME\" or \"address:CIDR\")");
+      out.add(where + ": an authoritative feed needs a peer (\"cert:NAME\" or \"address:IP\")");
     }
     if (feed.authoritative && (feed.sending_application.empty() || feed.sending_facility.empty())) {
       out.add(where + ": an authoritative feed needs sending_application and sending_facility");
     }
-    if (!feed.peer.empty() && !feed.peer.starts_with("cert:") && !feed.peer.starts_with("address:")) {
-      out.add(where + ": peer must be \"cert:NAME\" or \"address:CIDR\"");
+    if (!feed.peer.empty() && !feed.peer.starts_with("cert:") && !feed.peer.starts_with("cert-sha256:") &&
+        !feed.peer.starts_with("address:")) {
+      out.add(where + ": peer must be \"cert:NAME\", \"cert-sha256:HEX\" or \"address:IP\"");
+    }
+    const bool by_address = feed.authoritative && feed.peer.starts_with("address:");
+    const auto has_list = [](const MllpConfig& mllp) { return !mllp.allow.empty(); };
+    if (by_address && std::ranges::none_of(config.mllp, has_list)) {
+      out.add(where + ": a peer is known by its address only on a listener that has an allow list");
     }
   }
 }

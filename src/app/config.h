@@ -49,7 +49,7 @@ struct MllpConfig {
 struct FeedConfig {
   std::string name;
   std::string sending_application, sending_facility;  // MSH-3, MSH-4; "*" any
-  std::string peer;              // "cert:NAME", "address:CIDR"; empty: any
+  std::string peer;              // "cert:NAME", "cert-sha256:HEX", "address:IP" (the listener then needs `allow`); empty: any
   std::string domain;            // default assigning authority of its patient ids
   bool authoritative = false;
   std::chrono::seconds silent_after{0};  // alarm when nothing came for so long; 0: learnt from its usual gap

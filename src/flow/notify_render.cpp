@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <tuple>
 #include <utility>
 
 #include "base/bytes.h"
@@ -305,8 +306,9 @@ RenderedMail render(const std::vector<Notice>& notices, const MailTemplates& tem
     ordered.push_back(&notice);
     plans.push_back(notice.plan);
   }
-  std::ranges::stable_sort(ordered, [](const Notice* a, const Notice* b) {
-    return std::pair(!a->plan.urgent, a->happened) < std::pair(!b->plan.urgent, b->happened);
+  // Those of one instant stay in the order in which they came: the notices lie in one array.
+  std::ranges::sort(ordered, [](const Notice* a, const Notice* b) {
+    return std::tuple(!a->plan.urgent, a->happened, a) < std::tuple(!b->plan.urgent, b->happened, b);
   });
   const Language language = ordered.front()->plan.language;
   const bool ja = language == Language::kJapanese;

@@ -56,16 +56,24 @@ Result<std::optional<std::int64_t>> id_of_key(Sqlite& db, std::string_view key) 
   }
 }
 
-Status insert(Sqlite& db, const Effect& effect, Seq seq, Time time) {
-  // One record makes at most one effect, but two records of one commit never share a sequence: the sequence is the id.
+// The row of a key that has none yet. Ids count up in the order of the first record about each effect; one record may
+// tell of several (a digest mail that settles them all).
+Result<std::int64_t> insert(Sqlite& db, const Effect& effect, Time time) {
   MN_TRY(destination, text_id(db, effect.destination));
   MN_TRY(event, text_id(db, effect.event));
   MN_CHECK(
-      db.run("INSERT INTO effect (id, key, kind, origin, destination, provider, patient, event, changed_at)"
-             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-             seq, effect.key, effect.kind, effect.origin, destination, id_or_null(effect.provider.value),
+      db.run("INSERT INTO effect (key, kind, origin, destination, provider, patient, event, changed_at)"
+             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             effect.key, effect.kind, effect.origin, destination, id_or_null(effect.provider.value),
              id_or_null(effect.patient.value), event, time));
-  return db.run("INSERT INTO effect_key VALUES ($1)", key_entry(effect.key, seq.value));
+  const std::int64_t id = db.last_insert_rowid();
+  MN_CHECK(db.run("INSERT INTO effect_key VALUES ($1)", key_entry(effect.key, static_cast<std::uint64_t>(id))));
+  return id;
+}
+
+Result<std::int64_t> find_or_insert(Sqlite& db, const Effect& effect, Time time) {
+  MN_TRY(known, id_of_key(db, effect.key));
+  return known ? Result<std::int64_t>(*known) : insert(db, effect, time);
 }
 
 constexpr std::string_view kSelect =
@@ -153,21 +161,19 @@ ProjectionSchema EffectWriter::schema() {
 }
 
 Status EffectWriter::intend(const Effect& effect, Seq seq, Time time) {
-  MN_TRY(known, id_of_key(db_, effect.key));
-  if (!known) MN_CHECK(insert(db_, effect, seq, time));
+  MN_TRY(id, find_or_insert(db_, effect, time));
   return db_.run(
       "UPDATE effect SET state = $1, intent_seq = $2, intent_time = $3, changed_at = $3"
       " WHERE id = $4 AND (state IS NULL OR state <> $5)",
-      EffectState::kIntended, seq, time, known.value_or(static_cast<std::int64_t>(seq.value)), EffectState::kDone);
+      EffectState::kIntended, seq, time, id, EffectState::kDone);
 }
 
 Status EffectWriter::settle(const Effect& effect, Seq seq, Time time) {
-  MN_TRY(known, id_of_key(db_, effect.key));
-  if (!known) MN_CHECK(insert(db_, effect, seq, time));
+  MN_TRY(id, find_or_insert(db_, effect, time));
   return db_.run(
       "UPDATE effect SET state = $1, detail = $2, outcome_seq = $3, outcome_time = $4, changed_at = $4"
       " WHERE id = $5 AND (state IS NULL OR state <> $6)",
-      effect.state, effect.detail, seq, time, known.value_or(static_cast<std::int64_t>(seq.value)), EffectState::kDone);
+      effect.state, effect.detail, seq, time, id, EffectState::kDone);
 }
 
 Result<std::optional<Effect>> EffectLedger::find(std::string_view key) {

@@ -23,12 +23,21 @@ def frames(data):
     return [part for part in parts if part.strip()]
 
 
+def silent(frame):
+    """True when the sender asked for no answer to a message that is accepted (MSH-15 and MSH-16: NE, ER)."""
+    start = frame.find(b"MSH")
+    header = frame[start:].replace(b"\n", b"\r").split(b"\r")[0]
+    fields = header.split(header[3:4])
+    asked = [f.strip() for f in fields[14:16]]
+    return any(asked) and not any(f in (b"AL", b"SU") for f in asked)
+
+
 def main():
     need_shared()
     checks = Checks()
     with Server() as server:
         sent, codes = 0, {}
-        link = server.link()
+        link = server.link(5)
         folders = ["cdc", "dcm4che", "hapi", "ipf", "japanese", "linuxforhealth", "mirth", "ms_fhir_converter", "nhapi",
                    "odd_delimiters_escapes", "rethinkhealth", "ruby_hl7", "malformed_fuzz_nhapi"]
         for folder in folders:
@@ -36,13 +45,18 @@ def main():
                 with open(path, "rb") as file:
                     data = file.read()
                 for frame in frames(data):
-                    if b"|NE|NE" in frame[:400]:
-                        continue
                     is_answer = b"\rMSA" in frame[:2000] or b"\nMSA" in frame[:2000]
                     if is_answer:
                         continue  # an answer is correlated, never answered
                     link.send(frame)
-                    answer = link.receive()
+                    if silent(frame):
+                        continue  # what comes, if anything, is a refusal
+                    try:
+                        answer = link.receive()
+                    except TimeoutError:
+                        checks.true(f"{os.path.relpath(path, SHARED)}: answered at all", False)
+                        link = server.link(5)
+                        continue
                     sent += 1
                     code = ack_code(answer) if answer is not None else "closed"
                     codes[code] = codes.get(code, 0) + 1
@@ -51,7 +65,6 @@ def main():
                         link = server.link()
         print(f"{sent} messages sent: {codes}")
         checks.true("most real messages are accepted", codes.get("AA", 0) + codes.get("CA", 0) > sent * 0.7)
-        server.wait_idle(120)
     checks.finish()
 
 

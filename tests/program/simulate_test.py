@@ -9,6 +9,8 @@ from minato import PROGRAM, SOURCE_DIR, Checks, Server  # noqa: E402
 
 CONFIG = """
 facility = "MINATO-HP"
+[[mllp]]
+allow = ["127.0.0.1"]
 [[feed]]
 name = "HIS"
 sending_application = "HIS"

@@ -16,6 +16,8 @@ SHARED = os.path.join(SOURCE_DIR, "..", "shared", "data")
 SB, FS, CR = b"\x0b", b"\x1c", b"\r"
 
 HIS_FEED = """
+[[mllp]]
+allow = ["127.0.0.1"]
 [[feed]]
 name = "HIS"
 sending_application = "HIS"
@@ -116,8 +118,8 @@ class Server:
         if not self.keep:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
-    def link(self):
-        return Link(self.mllp_port)
+    def link(self, timeout=30):
+        return Link(self.mllp_port, timeout)
 
     def request(self, method, path, body=None, token=None, content_type="application/json"):
         """(status, bytes)"""

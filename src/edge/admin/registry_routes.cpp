@@ -80,9 +80,17 @@ http::Response export_providers(const Services& services, const http::Request&) 
   return response;
 }
 
-http::Response import_csv(const Services& services, const http::Request& request) {
-  return answer(services.operations.import_registry(request.path_parameter("what"), request.body, request.principal.name),
+http::Response import_csv(std::string_view what, const Services& services, const http::Request& request) {
+  return answer(services.operations.import_registry(what, request.body, request.principal.name),
                 [](JsonWriter& json, std::uint64_t rows) { json.begin_object().member("rows", rows).end_object(); });
+}
+
+http::Response import_patients(const Services& services, const http::Request& request) {
+  return import_csv("patients", services, request);
+}
+
+http::Response import_providers(const Services& services, const http::Request& request) {
+  return import_csv("providers", services, request);
 }
 
 // The body is the change of docs/formats/registry.md without `by`, which is whoever asks.
@@ -172,7 +180,8 @@ Status add_registry_routes(http::Router& router, const Services& services) {
   MN_CHECK(add("GET", "/api/v1/registry/providers", "registry.read", list_providers));
   MN_CHECK(add("GET", "/api/v1/registry/providers.csv", "registry.read", export_providers));
   MN_CHECK(add("GET", "/api/v1/registry/providers/{code}", "registry.read", show_provider));
-  MN_CHECK(add("POST", "/api/v1/registry/{what}/import", "registry.write", import_csv));
+  MN_CHECK(add("POST", "/api/v1/registry/patients/import", "registry.write", import_patients));
+  MN_CHECK(add("POST", "/api/v1/registry/providers/import", "registry.write", import_providers));
   MN_CHECK(add("POST", "/api/v1/registry/changes", "registry.write", change));
   MN_CHECK(add("GET", "/api/v1/registry/changes", "registry.read", list_changes));
   return add("GET", "/api/v1/effects", "notices.read", list_effects);
