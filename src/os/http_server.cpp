@@ -7,7 +7,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
-#include <iterator>
 #include <mutex>
 
 #include "base/bytes.h"
@@ -423,13 +422,13 @@ Status Server::State::start_daemon(std::shared_ptr<const TlsMaterial> tls) {
 
 // With daemons_mutex held: the daemons that no longer accept and whose connections have ended.
 std::vector<std::unique_ptr<Daemon>> Server::State::take_ended() {
-  const auto lives = [](const std::unique_ptr<Daemon>& daemon) {
-    const auto* info = MHD_get_daemon_info(daemon->handle, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    return daemon->accepting || info == nullptr || info->num_connections > 0;
+  const auto ended = [](const Daemon& daemon) {
+    const auto* info = MHD_get_daemon_info(daemon.handle, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return !daemon.accepting && info != nullptr && info->num_connections == 0;
   };
-  const auto ended = std::stable_partition(daemons.begin(), daemons.end(), lives);
-  std::vector<std::unique_ptr<Daemon>> taken(std::make_move_iterator(ended), std::make_move_iterator(daemons.end()));
-  daemons.erase(ended, daemons.end());
+  std::vector<std::unique_ptr<Daemon>> taken, kept;
+  for (auto& daemon : daemons) (ended(*daemon) ? taken : kept).push_back(std::move(daemon));
+  daemons = std::move(kept);
   return taken;
 }
 
