@@ -95,6 +95,17 @@ TEST(Socket, BytesGoBetweenAcceptedAndConnected) {
   EXPECT_EQ(::recv(server.fd.get(), text, sizeof text, 0), 5);
 }
 
+TEST(Socket, TheAnyAddressOfIpv6ListensOnBothFamilies) {
+  const auto listener = listen_tcp({.host = "::"});
+  if (!listener) GTEST_SKIP() << "no IPv6 on this machine: " << listener.error().what;
+  const auto four = connect_tcp({"127.0.0.1", listener->bound.port}, in(5s));
+  ASSERT_TRUE(four) << four.error().what;
+  EXPECT_EQ(accepted(listener->fd).peer.ip, ip("127.0.0.1")) << "an IPv4 peer is seen as one, for the allow-list";
+  const auto six = connect_tcp({"::1", listener->bound.port}, in(5s));
+  ASSERT_TRUE(six) << six.error().what;
+  EXPECT_EQ(accepted(listener->fd).peer.ip, ip("::1"));
+}
+
 TEST(Socket, NobodyWaitingIsNoError) {
   const auto listener = listen_tcp({});
   const auto none = accept_tcp(listener->fd);
