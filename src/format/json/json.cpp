@@ -100,6 +100,7 @@ class Builder {
 
   Result<std::shared_ptr<const Tree>> build() {
     tree_->text.reserve(text_.size());
+    if (text_.size() <= kSharedParserBytesMax) tree_->nodes.reserve(text_.size() / 8 + 4);
     if (const auto code = parser_.iterate(text_).get(document_)) return syntax(words(code), first_bad_byte());
     MN_CHECK(value(document_, 0));
     const Node& root = tree_->nodes.front();
