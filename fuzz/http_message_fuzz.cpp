@@ -1,5 +1,5 @@
-// HTTP: request targets, framing headers and bearer tokens from the wire; what is accepted keeps the promises of
-// os/http_message.h. links: minato_os
+// HTTP: targets, framing and tokens from the wire; what is accepted keeps the promises of the header.
+// links: minato_os
 #include <cstdlib>
 
 #include "base/bytes.h"

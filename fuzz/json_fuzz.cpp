@@ -1,5 +1,5 @@
-// JSON: what our reader accepts, simdjson's own DOM accepts too, and the other way round; what was read is written and
-// read again the same. links: minato_json simdjson
+// JSON: our reader and simdjson's DOM accept the same; what was read is written and read again the same.
+// links: minato_json simdjson
 #include <simdjson.h>
 
 #include <cstdlib>
