@@ -27,7 +27,7 @@ inline constexpr std::size_t kJournalZeroAheadBytes = 256 * kKiB;
 // Sealed segments are compressed in blocks of this size: reading one record decompresses one block.
 inline constexpr std::size_t kSealedBlockBytes = 128 * kKiB;
 inline constexpr std::size_t kSealedBlockBytesMax = 1 * kMiB;
-inline constexpr int kSealedCompressionLevel = 9;
+inline constexpr int kSealedCompressionLevel = 6;
 // Readers keep this many sealed segments open and this much of them decompressed.
 inline constexpr std::size_t kJournalOpenSegmentsMax = 16;
 inline constexpr std::size_t kJournalBlockCacheBytes = 8 * kMiB;

@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <vector>
 
 #include "store/journal/record.h"
@@ -30,7 +29,9 @@ class CommitSink {
   };
   virtual ~CommitSink() = default;
   virtual void committed(std::span<const Committed> batch) = 0;
-  // The records of these tickets are not durable and never will be.
+  // kUnavailable, kConflict: the records of these tickets are not durable and never will be. kCorrupt: the journal has
+  // failed for good, and only the next start will tell whether they are there; the peer is owed no answer, not even
+  // a negative one. Called once or more for a commit.
   virtual void failed(std::span<const std::uint64_t> tickets, const Error& error) = 0;
 };
 
@@ -63,15 +64,16 @@ class Journal {
   // is closed.
   virtual Status submit(std::vector<Submission> batch) = 0;
 
-  // Blocks until the records are durable. Returns the sequence of the first; the others follow it.
+  // Blocks until the records are durable. Returns the sequence of the first; the others follow it. Errors as those of
+  // CommitSink::failed.
   virtual Result<Seq> append(std::vector<Record> records, std::vector<Fence> fences = {}) = 0;
 
   // Records from `from` on, in order; empty when there is none yet. kNotFound: `from` was purged. kCorrupt: rot in what
   // was acknowledged, named with its place; never skipped silently.
   virtual Result<std::vector<Entry>> read(Seq from, ReadLimits limits) = 0;
 
-  // Waits until a record after `seen` is durable, the deadline passes or stop is asked for; returns the last durable
-  // sequence.
+  // Waits until a record after `seen` is durable, the deadline passes or the journal is closed; returns the last
+  // durable sequence.
   virtual Seq wait_past(Seq seen, Deadline deadline) = 0;
 
   // Removes records up to and including `through` as far as whole segments (files) or rows (PostgreSQL) allow, and

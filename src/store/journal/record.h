@@ -15,21 +15,20 @@
 namespace minato {
 
 enum class RecordKind : std::uint16_t {
-  kHl7Received = 1,  // body: the message's bytes. meta: listener, peer, identity, sender, ack, authoritative, warnings,
-                     // edited_from
-  kHl7Refused = 2,   // body: the bytes as they came. meta: as above, and errors[] {code, segment, field, offset, text}
-  kHl7Duplicate = 3,     // no body. meta: of (seq of the first), listener, peer
-  kOutcome = 10,         // a step ended. meta: item, step, state (done | skipped), children[], effect
-  kAttemptFailed = 11,   // a step failed and will be tried again. meta: item, step, error, not_before
-  kParked = 12,          // a step gave up: dead letter. meta: item, step, reason, class
-  kEffectIntent = 13,    // an effect is about to leave. meta: item, key
-  kRedrive = 14,         // an operator's redrive. meta: items[], per_second, by
-  kDiscard = 15,         // an operator gave dead letters up. meta: items[], by, reason
-  kRegistryImport = 20,  // body: CSV or JSON as given. meta: what (patients | providers), by
-  kRegistryChange = 21,  // one change by the admin interface. meta: what, change, by
-  kOperatorAction = 30,  // anything else a person did. meta: action, by, …
-  kAccess = 31,          // somebody read patient data. meta: who, what, patient
-  kPurge = 40,           // what came before a sequence was removed. meta: through, by, reason
+  kHl7Received = 1,      // body: the message's bytes
+  kHl7Refused = 2,       // body: the bytes as they came
+  kHl7Duplicate = 3,     // no body: the first one has it
+  kOutcome = 10,         // a step ended
+  kAttemptFailed = 11,   // a step failed and will be tried again
+  kParked = 12,          // a step gave up: dead letter
+  kEffectIntent = 13,    // an effect is about to leave
+  kRedrive = 14,         // an operator's redrive
+  kDiscard = 15,         // an operator gave dead letters up
+  kRegistryImport = 20,  // body: CSV as given
+  kRegistryChange = 21,  // one change by the admin interface
+  kOperatorAction = 30,  // anything else a person did
+  kAccess = 31,          // somebody read patient data
+  kPurge = 40,           // what came before a sequence was removed
 };
 
 struct Record {

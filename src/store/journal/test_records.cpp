@@ -13,6 +13,9 @@ constexpr std::array kFamilies = {"SATO",     "SUZUKI",    "TAKAHASHI", "TANAKA"
 constexpr std::array kGivens = {"HARUTO", "YUI", "SOTA",  "AOI",    "MINATO", "HINA",
                                 "REN",    "MEI", "KAITO", "SAKURA", "RIKU"};
 constexpr std::array kWards = {"3E^301^1", "3E^302^2", "4W^411^1", "ICU^01^1", "5N^512^4", "2S^203^2", "ER^07^1"};
+constexpr std::array kAllergens = {"PENICILLIN", "CEPHALOSPORIN", "LATEX", "IODINE", "NSAID"};
+constexpr std::array kDiagnoses = {"HEART FAILURE", "ATRIAL FIBRILLATION", "ESSENTIAL HYPERTENSION",
+                                   "CEREBRAL INFARCTION"};
 constexpr std::array kEvents = {"A01", "A02", "A03", "A04", "A05", "A08", "A08", "A08"};
 constexpr std::array kStreets = {"Chuo-ku Ginza", "Minato-ku Shiba", "Naka-ku Honmachi", "Kita-ku Umeda",
                                  "Aoba-ku Ichibancho"};
@@ -76,6 +79,9 @@ std::string message(std::uint64_t number) {
       ward, random.below(900), random.one_of(kFamilies), random.one_of(kGivens), random.below(900),
       random.one_of(kFamilies), random.one_of(kGivens), random.below(900), random.one_of(kFamilies),
       random.one_of(kGivens), random.below(1'000'000'000), stamp.data());
+  print(out, "AL1|1|DA|%u^%s^LOCAL|%s|RASH\r", 100 + person.below(40), person.one_of(kAllergens),
+        person.below(2) == 0 ? "MO" : "SV");
+  print(out, "DG1|1||I%02u.%u^%s^I10|||A\r", 10 + random.below(60), random.below(10), random.one_of(kDiagnoses));
   print(out, "OBX|1|NM|8867-4^HEART RATE^LN||%u|/min|60-100|N|||F|||%s\r", 50 + random.below(80), stamp.data());
   return out;
 }

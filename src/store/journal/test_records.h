@@ -8,7 +8,7 @@
 
 namespace minato {
 
-// An ADT message of about 770 bytes, as a journal keeps it, with its envelope.
+// An ADT message of about 700 bytes, as a journal keeps it, with its envelope.
 Record test_message(std::uint64_t number);
 
 // A small record whose body says its number.
