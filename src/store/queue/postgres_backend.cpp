@@ -42,7 +42,8 @@ CREATE TABLE queue_attempts (
 CREATE TABLE queue_lanes (
   lane_id bigint PRIMARY KEY, name bytea NOT NULL UNIQUE, step_id bigint NOT NULL, flags bigint NOT NULL, head bigint,
   since bigint NOT NULL, ready_from bigint NOT NULL, partner bigint, first_parked bigint, due_at bigint, owner bytea,
-  epoch bigint, lease_until bigint NOT NULL, leased bigint) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+  epoch bigint, lease_until bigint NOT NULL, leased bigint)
+  WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX queue_lanes_due ON queue_lanes (step_id, due_at, since) WHERE due_at IS NOT NULL;
 CREATE INDEX queue_lanes_owner ON queue_lanes (owner, leased) WHERE owner IS NOT NULL;
 )sql";
