@@ -62,12 +62,16 @@ class Load {
   // Returns how many items went through.
   std::size_t round() {
     enqueue(batch_);
-    const auto leased = must(queue_.lease("bench", now(), {{}, batch_, std::chrono::seconds(60)}));
+    std::vector<Leased> leased;
+    lease_seconds_ +=
+        seconds_of([&] { leased = must(queue_.lease("bench", now(), {{}, batch_, std::chrono::seconds(60)})); });
+    leased_ += leased.size();
     std::vector<QueueChange> changes;
     for (const auto& one : leased) changes.push_back(Finish{one.item.id});
     apply(changes, 1);
     return leased.size();
   }
+  double lease_micros_per_lane() const { return lease_seconds_ * 1e6 / static_cast<double>(leased_); }
   double items_per_second(std::size_t items) {
     std::size_t done = 0;
     const double seconds = seconds_of([&] {
@@ -86,6 +90,8 @@ class Load {
   Queue& queue_;
   const std::size_t lanes_, batch_;
   std::uint64_t seq_ = 0, position_ = 0;
+  double lease_seconds_ = 0;
+  std::size_t leased_ = 0;
 };
 
 double yardstick(const std::string& path, std::size_t items, std::size_t batch) {
@@ -126,7 +132,7 @@ void run(const std::string& where, const Case& one, double plain) {
   Load load(*queue, one.lanes, one.batch);
   const double preload = seconds_of([&] { load.preload(one.preload); });
   const double rate = load.items_per_second(std::max<std::size_t>(20'000, one.batch * 100));
-  std::printf("%-44s %8.0f items/s", one.title, rate);
+  std::printf("%-44s %8.0f items/s, lease %5.1f us a lane", one.title, rate, load.lease_micros_per_lane());
   if (plain > 0) std::printf("  %5.1f %% of plain insert + delete", 100 * rate / plain);
   if (one.preload > 0) {
     QueueStats stats;

@@ -48,6 +48,7 @@ struct LaneWork {
   bool head_known = true, first_parked_known = true;
   std::vector<ItemKey> let_go;  // items whose lease, if they have it, ends
   LaneLease lease;
+  bool lease_known = false;
 
   bool empty() const { return !order.head && !order.first_parked; }
   bool has(std::int64_t flag) const { return (order.flags & flag) != 0; }
@@ -311,6 +312,7 @@ void Batch::redrive(ItemWork& item, std::optional<Time> not_before) {
   row.state = StoredState::kWaiting;
   row.not_before = not_before;
   row.receives = row.failures = 0;
+  row.forgets_receives = true;
   row.parked_at.reset();
   row.parked_reason.clear();
   changed(item);
@@ -344,6 +346,9 @@ void Batch::take(const Discard& change) {
 // ---- write
 
 Status Batch::write() {
+  // Lanes are locked before items, as by a lease that is made at the same time: otherwise each could wait for the
+  // other.
+  MN_CHECK(lock_leases());
   MN_CHECK(write_items());
   MN_CHECK(find_fronts());
   MN_CHECK(settle_heads());
@@ -442,19 +447,23 @@ Status Batch::settle_heads() {
   return load_lanes(partners);
 }
 
-// Of the lanes that will be written, and of those that a barrier at the head of one of them also stands in.
+// Of the lanes that will be written, as far as is known yet, and of those that a barrier at the head of one of them
+// also stands in.
 Status Batch::lock_leases() {
   std::vector<LaneKey> keys;
   for (const auto& [key, lane] : lanes_) {
     if (!lane.touched) continue;
     keys.push_back(key);
-    if (lane.order.partner) keys.push_back(*lane.order.partner);
+    if (lane.order.partner && lanes_.contains(*lane.order.partner)) keys.push_back(*lane.order.partner);
   }
-  std::erase_if(keys, [&](LaneKey key) { return lanes_.at(key).is_new; });
+  std::erase_if(keys, [&](LaneKey key) { return lanes_.at(key).is_new || lanes_.at(key).lease_known; });
   if (keys.empty()) return {};
   sort_unique(keys);
   MN_TRY(leases, tables_.lock_leases(keys));
-  for (const auto& lease : leases) lanes_.at(lease.lane).lease = lease;
+  for (const auto& lease : leases) {
+    lanes_.at(lease.lane).lease = lease;
+    lanes_.at(lease.lane).lease_known = true;
+  }
   return {};
 }
 

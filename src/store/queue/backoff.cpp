@@ -5,9 +5,10 @@
 namespace minato {
 
 Duration backoff_delay(const Backoff& backoff, std::uint32_t failures, Random& random) {
-  // Doubling stops when it reaches the limit, long before it could overflow.
   Duration pause = std::max(backoff.first, Duration(1));
-  for (std::uint32_t i = 1; i < failures && pause < backoff.max; ++i) pause *= 2;
+  for (std::uint32_t i = 1; i < failures && pause < backoff.max; ++i) {
+    pause = pause > backoff.max / 2 ? backoff.max : pause * 2;
+  }
   pause = std::max(std::min(pause, backoff.max), Duration(1));
   const auto half = static_cast<std::uint64_t>(pause.count() / 2);
   return pause - Duration(static_cast<Duration::rep>(random.next() % (half + 1)));

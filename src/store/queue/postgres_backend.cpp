@@ -42,7 +42,8 @@ CREATE TABLE queue_attempts (
 CREATE TABLE queue_lanes (
   lane_id bigint PRIMARY KEY, name bytea NOT NULL UNIQUE, step_id bigint NOT NULL, flags bigint NOT NULL, head bigint,
   since bigint NOT NULL, ready_from bigint NOT NULL, partner bigint, first_parked bigint, due_at bigint, owner bytea,
-  epoch bigint, lease_until bigint NOT NULL, leased bigint) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+  epoch bigint, lease_until bigint NOT NULL, leased bigint)
+  WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX queue_lanes_due ON queue_lanes (step_id, due_at, since) WHERE due_at IS NOT NULL;
 CREATE INDEX queue_lanes_owner ON queue_lanes (owner, leased) WHERE owner IS NOT NULL;
 )sql";
@@ -433,26 +434,27 @@ class PostgresTables : public QueueTables {
   }
 
   Status add_updates(const std::vector<ItemRow>& updates) {
-    Integers keys, states, receives, failures, attempts;
+    Integers keys, states, forgets, failures, attempts;
     MaybeIntegers not_before, parked_at;
     Blobs reasons;
     for (const auto& row : updates) {
       keys.push_back(row.key);
       states.push_back(static_cast<std::int64_t>(row.state));
       not_before.push_back(micros(row.not_before));
-      receives.push_back(row.receives);
+      forgets.push_back(row.forgets_receives ? 1 : 0);
       failures.push_back(row.failures);
       attempts.push_back(row.attempts);
       parked_at.push_back(micros(row.parked_at));
       reasons.push_back({row.parked_reason});
     }
     return db_.pipeline_add(
-        "UPDATE queue_items i SET state = n.state, not_before = n.not_before, receives = n.receives, "
+        "UPDATE queue_items i SET state = n.state, not_before = n.not_before, "
+        "receives = CASE n.forgets WHEN 0 THEN i.receives ELSE 0 END, "
         "failures = n.failures, attempts = n.attempts, parked_at = n.parked_at, parked_reason = n.parked_reason "
         "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], "
-        "$7::bigint[], $8::bytea[]) AS n(item_id, state, not_before, receives, failures, attempts, parked_at, "
+        "$7::bigint[], $8::bytea[]) AS n(item_id, state, not_before, forgets, failures, attempts, parked_at, "
         "parked_reason) WHERE i.item_id = n.item_id",
-        keys, states, not_before, receives, failures, attempts, parked_at, reasons);
+        keys, states, not_before, forgets, failures, attempts, parked_at, reasons);
   }
 
   Status add_attempt(const AttemptInsert& attempt) {

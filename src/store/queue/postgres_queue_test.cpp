@@ -210,6 +210,31 @@ TEST_F(PostgresQueueTest, TwoNodesShareTheLanesAndNoneIsLeasedTwice) {
   EXPECT_EQ(other->renew("theirs", kNow, seconds(30)).value(), theirs.size());
 }
 
+// After a pause of the follower, outcomes of long ago are applied while their items are leased anew.
+TEST_F(PostgresQueueTest, AnApplyAndLeasesOfTheSameItemsDoNotBlockEachOtherForGood) {
+  std::vector<QueueChange> changes, failures;
+  for (std::uint64_t number = 1; number <= 50; ++number) {
+    changes.push_back(Enqueue{{id(number), Seq{number}, "process", {"lane" + std::to_string(number)}, "{}", {}}, kNow});
+    failures.push_back(Fail{id(number), "error", kNow, kNow});
+  }
+  ASSERT_TRUE(queue_->apply(changes, Seq{0}, Seq{1}));
+  int errors = 0;
+  std::thread worker([&] {
+    Time now = kNow;
+    for (int i = 0; i < 150; ++i) {
+      now += seconds(60);
+      if (!queue_->lease("w", now, {{}, 100, seconds(30)})) ++errors;
+    }
+  });
+  for (std::uint64_t seq = 1; seq < 150; ++seq) {
+    const Status applied = queue_->apply(failures, Seq{seq}, Seq{seq + 1});
+    EXPECT_TRUE(applied) << applied.error().what;
+    if (!applied) break;
+  }
+  worker.join();
+  EXPECT_EQ(errors, 0);
+}
+
 TEST_F(PostgresQueueTest, AStepThatAnotherNodeSawFirstIsLeasedHereToo) {
   const auto other = queue_.open_another();
   EXPECT_TRUE(queue_->lease("w", kNow, {})->empty());

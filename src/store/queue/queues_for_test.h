@@ -1,10 +1,11 @@
 // For tests only: every kind of queue there is, opened empty, and opened again as after a restart.
 #pragma once
 
+#include <dirent.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -44,7 +45,7 @@ class QueueForTest {
   }
   ~QueueForTest() {
     queue_.reset();
-    if (!directory_.empty()) std::filesystem::remove_all(directory_);
+    if (!directory_.empty()) remove_directory();
   }
   QueueForTest(const QueueForTest&) = delete;
   QueueForTest& operator=(const QueueForTest&) = delete;
@@ -77,6 +78,15 @@ class QueueForTest {
   }
 
  private:
+  void remove_directory() {
+    DIR* const listing = ::opendir(directory_.c_str());
+    while (const dirent* entry = listing == nullptr ? nullptr : ::readdir(listing)) {
+      ::unlink((directory_ + "/" + entry->d_name).c_str());
+    }
+    if (listing != nullptr) ::closedir(listing);
+    ::rmdir(directory_.c_str());
+  }
+
   void open() {
     auto opened = kind_ == QueueKind::kPostgres ? open_postgres_queue(postgres_)
                                                 : open_sqlite_queue(kind_ == QueueKind::kFile ? path_ : ":memory:");

@@ -220,9 +220,11 @@ class SqliteTables : public QueueTables {
     for (const auto& insert : writes.inserts) MN_CHECK(insert_item(insert));
     for (const auto& row : writes.updates) {
       MN_CHECK(db_.run(
-          "UPDATE queue_items SET state = $1, not_before = $2, receives = $3, failures = $4, attempts = $5, "
+          "UPDATE queue_items SET state = $1, not_before = $2, receives = CASE $3 WHEN 0 THEN receives ELSE 0 END, "
+          "failures = $4, attempts = $5, "
           "parked_at = $6, parked_reason = $7 WHERE item_id = $8",
-          row.state, row.not_before, row.receives, row.failures, row.attempts, row.parked_at, reason_of(row), row.key));
+          row.state, row.not_before, row.forgets_receives, row.failures, row.attempts, row.parked_at, reason_of(row),
+          row.key));
     }
     for (const auto& attempt : writes.attempts) MN_CHECK(insert_attempt(attempt));
     return {};

@@ -49,7 +49,9 @@ struct ItemRow {
   StoredState state = StoredState::kWaiting;
   Time since;
   std::optional<Time> not_before;
-  std::uint32_t receives = 0, failures = 0;
+  std::uint32_t receives = 0;     // as it was read; workers count it up meanwhile
+  bool forgets_receives = false;  // of updates: it starts anew
+  std::uint32_t failures = 0;
   std::uint32_t attempts = 0;  // number of the newest row in attempts
   std::optional<Time> parked_at;
   std::string parked_reason;
@@ -71,7 +73,8 @@ struct AttemptInsert {
 
 struct ItemWrites {
   std::vector<ItemInsert> inserts;
-  std::vector<ItemRow> updates;  // by key: state, not_before, receives, failures, attempts, parked_at, parked_reason
+  std::vector<ItemRow>
+      updates;  // by key: state, not_before, receives if forgotten, failures, attempts, parked_at, parked_reason
   std::vector<ItemKey> deletes;
   std::vector<ItemKey> attempts_deletes;  // all attempts of these
   // In order of number for each item. When `number` is over kQueueAttemptsKept, the row number - kQueueAttemptsKept + 1
