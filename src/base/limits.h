@@ -33,6 +33,8 @@ inline constexpr std::size_t kJournalOpenSegmentsMax = 16;
 inline constexpr std::size_t kJournalBlockCacheBytes = 8 * kMiB;
 // Below this much free space the journal refuses to append: room for what is under way and for the other databases.
 inline constexpr std::uint64_t kJournalLowSpaceBytes = 256 * kMiB;
+// A journal in PostgreSQL keeps this many records in one partition: what a purge can drop at once.
+inline constexpr std::uint64_t kJournalPartitionRecords = 250'000;
 // One read() answers with at most this many bytes beyond its first record.
 inline constexpr std::size_t kJournalReadBytesMax = 64 * kMiB;
 // All buffers of all connections together; above it the listeners stop reading until it falls.

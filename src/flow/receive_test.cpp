@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "base/log.h"
@@ -530,6 +534,38 @@ TEST_F(ReceiverTest, NothingOfAMessageReachesTheLog) {
   }
   EXPECT_NE(lines.find("receive.refused"), std::string::npos);
   EXPECT_EQ(lines.find("SECRET"), std::string::npos) << lines;
+}
+
+// Whatever hospitals send: each frame is answered by the book, and its bytes are kept, as one message or as a batch.
+TEST_F(ReceiverTest, EveryMessageOfTheCorpusIsAnsweredAndKeptExactly) {
+  const char* source = std::getenv("MINATO_SOURCE_DIR");
+  const std::filesystem::path corpus = std::string(source == nullptr ? "." : source) + "/../shared/data/hl7v2";
+  if (!std::filesystem::exists(corpus)) GTEST_SKIP() << "left out: " << corpus << " is not there";
+  const log::Redirect quiet([](std::string_view) {});
+  std::map<std::string, int> answers;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(corpus)) {
+    if (!file.is_regular_file() || file.path().extension() == ".json" || file.path().extension() == ".bin") continue;
+    SCOPED_TRACE(file.path().string());
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t before = journal.entries().size();
+    const auto ticket = send(bytes);
+    ASSERT_TRUE(answered(ticket));
+    std::string kept;
+    const auto entries = journal.entries();
+    for (std::size_t i = before; i < entries.size(); ++i) {
+      const auto document = meta(entries[i]);
+      const auto place = document.root()["batch"];
+      if (entries[i].record.kind == RecordKind::kHl7Duplicate) kept = bytes;  // its bytes are there already
+      kept += base64_decoded(place["before"].string_or("")) + entries[i].record.body;
+      kept += base64_decoded(place["after"].string_or(""));
+    }
+    EXPECT_TRUE(kept == bytes || kept.starts_with(bytes)) << "bytes were lost";
+    for (const std::string& told_one : told(ticket)) ++answers[told_one.substr(0, 2)];
+  }
+  // Types of SS-MIX2 that no HL7 table has (PPR^ZD1, OMI^Z23), one message without MSH-10, and files that are no HL7.
+  EXPECT_GT(answers["AA"] + answers["CA"], 200);
+  EXPECT_LT(answers["AE"] + answers["AR"], 30);
 }
 
 TEST_F(ReceiverTest, AMessageThatHoldsWhatLooksLikeAnAnswersIdIsEchoedUntouched) {

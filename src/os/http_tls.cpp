@@ -120,11 +120,16 @@ Status TlsMaterial::trust(const ServerTls& options, const std::string& crl) {
   if (gnutls_x509_crl_list_import2(&lists, &count, &text, GNUTLS_X509_FMT_PEM, 0) < 0 || count == 0) {
     return refused("no CRL in " + options.crl_file);
   }
-  // The trust list takes the CRLs over. One that none of the CAs signed is left out by it: that is an error of the
+  // The trust list takes over each that a CA of it signed, and leaves the others to us: those are an error of the
   // files.
-  const int added = gnutls_x509_trust_list_add_crls(trusted_, lists, count, GNUTLS_TL_VERIFY_CRL, 0);
+  bool all = true;
+  for (unsigned i = 0; i < count; ++i) {
+    if (gnutls_x509_trust_list_add_crls(trusted_, &lists[i], 1, GNUTLS_TL_VERIFY_CRL, 0) == 1) continue;
+    gnutls_x509_crl_deinit(lists[i]);
+    all = false;
+  }
   gnutls_free(lists);
-  if (added != static_cast<int>(count)) return refused("a CRL in " + options.crl_file + " is not by a CA of ours");
+  if (!all) return refused("a CRL in " + options.crl_file + " is not by a CA of ours");
   return {};
 }
 

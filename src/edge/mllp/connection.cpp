@@ -68,7 +68,7 @@ void Connection::shake_hands() {
   }
   stage_ = Stage::kOpen;
   peer_.address = stream_->peer().text();
-  worker_.name_peer(peer_, listener_, identity_of(*stream_));
+  worker_.name_peer(peer_, listener_, identity_of(listener_, *stream_));
   log::debug("mllp.connected", {{"listener", log::own(listener_.name())},
                                 {"peer", log::own(peer_.address)},
                                 {"identity", log::own(peer_.identity)}});

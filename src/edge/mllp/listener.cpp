@@ -102,11 +102,12 @@ metrics::Counter& Counts::broken(EventKind kind) {
                            {{"listener", listener_}, {"kind", std::string(name(kind))}});
 }
 
-std::string identity_of(const Stream& stream) {
+std::string identity_of(const ListenerState& listener, const Stream& stream) {
   if (const auto certificate = stream.identity()) {
     if (!certificate->common_name.empty()) return "cert:" + certificate->common_name;
     return "cert-sha256:" + certificate->sha256;
   }
+  if (listener.options.addresses_allowed.empty()) return {};
   return "address:" + stream.peer().ip.text();
 }
 

@@ -60,7 +60,7 @@ struct ListenerState {
 };
 
 // How the peer is known: "cert:<common name>", or "cert-sha256:<digest>" when the certificate names nobody; else
-// "address:<IP>".
-std::string identity_of(const Stream& stream);
+// "address:<IP>" where the listener admits only known addresses; else "".
+std::string identity_of(const ListenerState& listener, const Stream& stream);
 
 }  // namespace minato::mllp

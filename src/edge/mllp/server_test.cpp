@@ -373,7 +373,7 @@ TEST_F(TlsServerTest, WhereTheyAreOptionalAWrongOneIsStillRefused) {
   EXPECT_EQ(told(server, ""), "AA M");
   EXPECT_EQ(told(server, "good"), "AA Mgood");
   EXPECT_EQ(told(server, "foreign"), "(refused)");
-  EXPECT_NE(server.journal.entries().front().record.meta.find(R"("identity":"address:127.0.0.1")"), std::string::npos);
+  EXPECT_EQ(server.journal.entries().front().record.meta.find("identity"), std::string::npos);
 }
 
 TEST_F(TlsServerTest, ARevokedCertificateIsRefused) {

@@ -10,9 +10,11 @@
 
 #include "os/sim/sim_clock.h"
 #include "os/sim/sim_files.h"
+#include "store/journal/postgres_journal.h"
 #include "store/journal/segment_journal.h"
 #include "store/journal/test_directory.h"
 #include "store/journal/test_records.h"
+#include "store/sql/postgres_for_test.h"
 
 namespace minato {
 namespace {
@@ -50,6 +52,22 @@ class SimFilesFixture final : public JournalFixture {
   sim::SimFiles files_{7};
   sim::SimClock clock_;
   sim::SeededRandom random_{7};
+};
+
+class PostgresFixture final : public JournalFixture {
+ public:
+  PostgresFixture() {
+    if (auto* server = PostgresForTest::shared()) conninfo_ = server->fresh_database();
+  }
+  std::string unavailable() const override { return conninfo_.empty() ? PostgresForTest::kMissing : ""; }
+  Result<std::unique_ptr<Journal>> open() override {
+    return open_postgres_journal({.connection = {.conninfo = conninfo_},
+                                  .durability = ServerDurability::kAny,
+                                  .partition_records = 40});  // so that partitions come and go under every test
+  }
+
+ private:
+  std::string conninfo_;
 };
 
 template <typename Fixture>
@@ -397,7 +415,8 @@ TEST_P(JournalConformance, PurgingRemovesNothingBeyondWhatWasAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(, JournalConformance,
                          testing::Values(std::pair{"RealFiles", &make<RealFilesFixture>},
-                                         std::pair{"SimFiles", &make<SimFilesFixture>}),
+                                         std::pair{"SimFiles", &make<SimFilesFixture>},
+                                         std::pair{"Postgres", &make<PostgresFixture>}),
                          [](const auto& given) { return std::string(given.param.first); });
 
 }  // namespace

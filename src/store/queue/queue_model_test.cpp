@@ -77,7 +77,7 @@ class Play {
     if (queue_.restart_ends_leases()) model_.restart();
   }
 
-  std::string lane(const std::string& step) { return step + "|" + std::to_string(pick(6)); }
+  std::string lane(const std::string& step) { return step + "|" + std::to_string(pick(4)); }
 
   NewItem item(ItemId id) {
     static const std::vector<std::string> steps = {"process", "mail", "forward:a", "forward:b"};
@@ -104,7 +104,7 @@ class Play {
   std::vector<ItemId> some_ids() {
     std::vector<ItemId> ids;
     for (const auto& [id, item] : model_.items) {
-      if (item.parked && chance(50)) ids.push_back(id);
+      if (item.parked && chance(35)) ids.push_back(id);
     }
     if (chance(30)) ids.push_back(some_id());
     std::ranges::shuffle(ids, random_);
@@ -114,12 +114,12 @@ class Play {
   QueueChange change(Seq seq) {
     const std::size_t kind = pick(20);
     if (kind < 8) return Enqueue{item({seq, 0}), now_};
-    if (kind < 13) {
+    if (kind < 12) {
       Finish finish{some_leased_id(), now_, {}};
       for (std::uint32_t i = 0; chance(25) && i < 3; ++i) finish.children.push_back(item({seq, i}));
       return finish;
     }
-    if (kind < 15)
+    if (kind < 14)
       return Fail{some_leased_id(), "error " + std::to_string(seq.value), now_, now_ + milliseconds(pick(4000))};
     if (kind < 17) return Park{some_leased_id(), "reason " + std::to_string(seq.value), now_};
     if (kind < 19) return Redrive{some_ids(), now_, chance(50) ? 0 : static_cast<std::uint32_t>(1 + pick(5))};
