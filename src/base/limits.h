@@ -59,6 +59,8 @@ inline constexpr std::size_t kNoticeResultsMax = 60;
 inline constexpr std::size_t kNoticeTextCharactersMax = 200;
 // Providers that one message may name; an honest one has some ten.
 inline constexpr std::size_t kVerifyProvidersMax = 200;
+// Patients merged into one, directly or not, that are looked at for the demographics of a sender that has not heard of the merge.
+inline constexpr std::size_t kVerifyMergedMax = 100;
 // Answers of a patient master.
 inline constexpr std::size_t kMasterPeopleMax = 10;
 inline constexpr std::size_t kMasterAnswerBytesMax = 1 * kMiB;

@@ -90,8 +90,42 @@ Result<std::optional<PatientFinding>> by_demographics(const PatientClaim& claim,
   return worst;
 }
 
+bool names_one_of(const PatientClaim& claim, const std::vector<Identifier>& identifiers) {
+  return std::ranges::any_of(claim.identifiers, [&](const Identifier& claimed) {
+    return std::ranges::find(identifiers, claimed) != identifiers.end();
+  });
+}
+
+// Whether the claim is, identifier and demographics, one who was merged into the survivor: a sender that has not heard
+// of the merge yet, or a message from before it. The merged one is kept whole for this (record/patients.h).
+Result<bool> is_merged_one(const PatientClaim& claim, PatientId survivor, PatientRegistry& patients) {
+  std::vector<PatientId> left = {survivor};
+  for (std::size_t seen = 0; !left.empty() && seen < kVerifyMergedMax; ++seen) {
+    const PatientId id = left.back();
+    left.pop_back();
+    MN_TRY(patient, patients.get(id));
+    if (id != survivor && names_one_of(claim, patient.identifiers) &&
+        compare_demographics(claim, patient.demographics).match == PatientMatch::kMatch) {
+      return true;
+    }
+    left.insert(left.end(), patient.merged.begin(), patient.merged.end());
+  }
+  return false;
+}
+
+Result<PatientVerification> verify_in_registry(const PatientClaim& claim, PatientRegistry& patients) {
+  MN_TRY(verified, patients.verify(claim));
+  if (verified.match != PatientMatch::kDemographicsDiffer || verified.patient == PatientId{}) return verified;
+  MN_TRY(merged, is_merged_one(claim, verified.patient, patients));
+  if (merged) {
+    verified.match = PatientMatch::kMatch;
+    verified.fields.clear();
+  }
+  return verified;
+}
+
 Result<PatientFinding> find_patient(const PatientClaim& claim, const VerifyViews& views) {
-  MN_TRY(verified, views.patients.verify(claim));
+  MN_TRY(verified, verify_in_registry(claim, views.patients));
   if (verified.match != PatientMatch::kUnknownIdentifier || views.master == nullptr) return finding_of(verified);
   MN_TRY(crossed, by_cross_reference(claim, views));
   if (crossed) return std::move(*crossed);

@@ -8,7 +8,9 @@
 // What is compared
 // - Patient: PatientRegistry::verify() says kMatch (identifiers in PID-3 and demographics, record/patients.h). Every
 // PID of the message
-//   is held to it, so a second one cannot ride along. An identifier that was merged away counts as the survivor's.
+//   is held to it, so a second one cannot ride along. An identifier that was merged away counts as the
+//   survivor's; with it the demographics of the merged one count too, since messages in flight and senders that have
+//   not heard of the merge still carry them.
 // - Addresses: in PD1-4, PV1-7, PV1-8, PV1-9, PV1-17 and ROL-4, ROL-12 every repetition of every occurrence is
 // read. Whatever holds an
 //   "@" (or a full-width or other look-alike of it) there must be, whole and byte for byte but for ASCII case, a mail

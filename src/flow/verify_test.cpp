@@ -202,7 +202,23 @@ TEST_F(Verify, AnIdentifierThatWasMergedAwayIsTheSurvivors) {
   EXPECT_EQ(describe(good), "verified");
   EXPECT_EQ(good.patient, verdict(about_martin("")).patient);
   EXPECT_EQ(good.demographics.names->front().family, "martin");
-  EXPECT_EQ(judged(about_martin("", "PID|1||200^^^HOSP||yamada^hanako||19700101|F")),
+}
+
+TEST_F(Verify, AMessageFromBeforeAMergeStillMatchesWhoItWasAbout) {
+  PatientEvent merge = registry_.new_event("A40");
+  merge.identifiers = {kMartin};
+  merge.prior = {kOther};
+  registry_.apply(merge);
+  const Verification good = verdict(about_martin("", "PID|1||200^^^HOSP||yamada^hanako||19700101|F"));
+  EXPECT_EQ(describe(good), "verified");
+  EXPECT_EQ(good.patient, verdict(about_martin("")).patient);
+  EXPECT_EQ(good.demographics.names->front().family, "martin");
+  // The survivor's identifier with the merged one's demographics was never anybody, nor is a mixture of both.
+  EXPECT_EQ(judged(about_martin("", "PID|1||100^^^HOSP||yamada^hanako||19700101|F")),
+            "patient-mismatch at PID[1]-5, PID[1]-7, PID[1]-8");
+  EXPECT_EQ(judged(about_martin("", "PID|1||200^^^HOSP||yamada^hanako||19580112|F")),
+            "patient-mismatch at PID[1]-5, PID[1]-8");
+  EXPECT_EQ(judged(about_martin("", "PID|1||200^^^HOSP||mallory^hanako||19700101|F")),
             "patient-mismatch at PID[1]-5, PID[1]-7, PID[1]-8");
 }
 
