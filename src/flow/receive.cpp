@@ -37,6 +37,9 @@ bool names(const std::string& rule, const std::string& identity) {
   return block && ip && block->contains(*ip);
 }
 
+// A follower that lags further behind than this looks at our own entries too.
+constexpr std::size_t kOwnSequences = 64 * kKiB;
+
 bool authoritative(const ReceivePeer& peer, const SenderName& sender) {
   return std::ranges::any_of(peer.authoritative_as, [&](const SenderName& rule) { return matches(rule, sender); });
 }
@@ -131,6 +134,7 @@ Receiver::Receiver(ReceiverOptions options, Journal& journal, const Clock& clock
       registry_(registry),
       placeholder_(random_digits()),
       refusals_(static_cast<std::uint64_t>(to_micros(clock.now())) / 10),
+      own_(kOwnSequences),
       window_({.age_max = options_.duplicate_age_max,
                .messages_max = options_.duplicate_messages_max,
                .key = random_key()}) {}
@@ -362,6 +366,7 @@ void Receiver::committed(std::span<const Committed> batch) {
       std::unique_ptr<Pending> pending(reinterpret_cast<Pending*>(static_cast<std::uintptr_t>(commit.ticket)));
       if (pending->kind == Pending::Kind::kAccepted) {
         window_.insert(pending->digest, {.seq = commit.seq, .time = pending->time});
+        own_[commit.seq.value % own_.size()].store(commit.seq.value, std::memory_order_relaxed);
         end_committing(*pending);
       }
       for (auto& again : pending->waiting) defer_duplicate(*again, commit.seq);

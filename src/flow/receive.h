@@ -174,6 +174,8 @@ class Receiver final : private CommitSink {
   std::atomic<std::uint64_t> refusals_;  // for the ids of answers that have no record
   std::atomic<bool> fatal_{false};
   std::atomic<bool> has_deferred_{false};
+  // Sequences that this receiver has committed lately, each at its remainder: observe() passes over them.
+  std::vector<std::atomic<std::uint64_t>> own_;
 
   mutable std::mutex mutex_;  // guards all below
   DuplicateWindow window_;

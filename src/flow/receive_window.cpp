@@ -49,7 +49,9 @@ Status Receiver::recover() {
 
 void Receiver::observe(std::span<const Entry> entries) {
   for (const Entry& entry : entries) {
+    const std::uint64_t seq = entry.seq.value;
     if (entry.record.kind != RecordKind::kHl7Received) continue;
+    if (own_[seq % own_.size()].load(std::memory_order_relaxed) == seq) continue;
     const auto identity = identity_of(entry.record.meta);
     const auto header = hl7::peek_header(entry.record.body);
     if (!identity || !header) continue;
