@@ -60,13 +60,13 @@ void plan_message(const Entry& entry, EntryPlan& plan) {
   }
 }
 
-void enqueue_children(const Entry& entry, Seq origin, const std::vector<ChildItem>& children,
-                      std::vector<QueueChange>& out) {
+std::vector<NewItem> children_of(const Entry& entry, Seq origin, const std::vector<ChildItem>& children) {
+  std::vector<NewItem> out;
   std::uint32_t ordinal = 0;
   for (const ChildItem& child : children) {
-    out.push_back(Enqueue{NewItem{ItemId{entry.seq, ordinal++}, origin, child.step, child.lanes, child.args,
-                                  child.not_before}});
+    out.push_back({ItemId{entry.seq, ordinal++}, origin, child.step, child.lanes, child.args, child.not_before});
   }
+  return out;
 }
 
 std::vector<ItemId> ids_of(const std::vector<ItemRef>& refs) {
@@ -112,19 +112,18 @@ EntryPlan plan_entry(const Entry& entry) {
 
 void queue_changes(const Entry& entry, const EntryPlan& plan, std::vector<QueueChange>& out) {
   if (!plan.lanes.empty()) {
-    out.push_back(Enqueue{NewItem{ItemId{entry.seq, 0}, entry.seq, std::string(kProcessStep), plan.lanes, "{}", {}}});
+    out.push_back(Enqueue{NewItem{ItemId{entry.seq, 0}, entry.seq, std::string(kProcessStep), plan.lanes, "{}", {}}, entry.record.time});
   }
   const Time at = entry.record.time;
   if (const auto* outcome = std::get_if<OutcomeMeta>(&plan.step)) {
-    out.push_back(Finish{outcome->item});
-    for (const ItemRef& ref : outcome->also) out.push_back(Finish{ref.item});
-    enqueue_children(entry, outcome->origin, outcome->children, out);
+    out.push_back(Finish{outcome->item, at, children_of(entry, outcome->origin, outcome->children)});
+    for (const ItemRef& ref : outcome->also) out.push_back(Finish{ref.item, at, {}});
   } else if (const auto* failed = std::get_if<AttemptFailedMeta>(&plan.step)) {
     out.push_back(Fail{failed->item, failed->error, at, failed->not_before});
   } else if (const auto* parked = std::get_if<ParkedMeta>(&plan.step)) {
     const std::string reason = parked->detail.empty() ? parked->reason : parked->reason + ": " + parked->detail;
     out.push_back(Park{parked->item, reason, at});
-    enqueue_children(entry, parked->origin, parked->children, out);
+    for (NewItem& child : children_of(entry, parked->origin, parked->children)) out.push_back(Enqueue{std::move(child), at});
   } else if (const auto* redrive = std::get_if<RedriveMeta>(&plan.step)) {
     out.push_back(Redrive{ids_of(redrive->items), at, redrive->per_second});
   } else if (const auto* discard = std::get_if<DiscardMeta>(&plan.step)) {

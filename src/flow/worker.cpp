@@ -11,7 +11,8 @@
 namespace minato {
 namespace {
 
-constexpr auto kLease = std::chrono::seconds(60);
+// Longer than any one step may take (mail 60 s, an answer by MLLP 40 s); between steps it is renewed.
+constexpr auto kLease = std::chrono::seconds(120);
 constexpr auto kRenewEvery = std::chrono::seconds(15);
 // How long an idle worker sleeps at most when nothing tells it of work: bounds what a lost wake-up or another node's lease can cost.
 constexpr auto kIdleMax = std::chrono::seconds(1);
