@@ -23,7 +23,7 @@ Deadline after(std::chrono::seconds wait) { return std::chrono::steady_clock::no
 
 std::vector<std::pair<std::string, std::uint64_t>> sorted(const std::map<std::string, std::uint64_t>& counts) {
   std::vector<std::pair<std::string, std::uint64_t>> out(counts.begin(), counts.end());
-  std::ranges::stable_sort(out, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::sort(out, [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; });
   return out;
 }
 
