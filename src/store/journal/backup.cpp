@@ -121,7 +121,12 @@ Result<BackupReport> write_backup(const BackupPlan& plan, Files& to, const std::
   Manifest manifest{.first = plan.first, .last = plan.last, .files = {}};
   BackupReport report{.first = plan.first, .last = plan.last};
   for (const auto& source : plan.sources) {
-    auto digest = copy_to(*source.file, source.bytes, to, directory + "/" + source.name);
+    auto file = source.file;
+    if (!file) {
+      MN_TRY(opened, plan.from->open(plan.directory + "/" + source.name, OpenMode::kRead));
+      file = std::move(opened);
+    }
+    auto digest = copy_to(*file, source.bytes, to, directory + "/" + source.name);
     if (!digest) return context("backup of " + source.name, digest.error());
     manifest.files.push_back({.name = source.name, .bytes = source.bytes, .sha256 = std::move(*digest)});
     ++report.files;

@@ -15,12 +15,14 @@
 namespace minato {
 
 struct BackupSource {
-  std::string name;  // in the backup
-  std::shared_ptr<const File> file;
-  std::uint64_t bytes = 0;  // to be copied from its start
+  std::string name;
+  std::shared_ptr<const File> file;  // null: it is opened when its turn comes, for there may be very many
+  std::uint64_t bytes = 0;           // to be copied from its start
 };
 
 struct BackupPlan {
+  Files* from = nullptr;
+  std::string directory;              // of `from`; nothing in it is removed meanwhile
   std::vector<BackupSource> sources;  // in order
   Seq first, last;
   Time created;

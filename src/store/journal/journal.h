@@ -77,7 +77,7 @@ class Journal {
   virtual Seq wait_past(Seq seen, Deadline deadline) = 0;
 
   // Removes records up to and including `through` as far as whole segments (files) or rows (PostgreSQL) allow, and
-  // gives the space back to the file system at once. Returns the last sequence that is gone.
+  // gives the space back to the file system at once. Returns the last sequence that is gone. kRetry: a backup runs.
   virtual Result<Seq> purge(Seq through) = 0;
 
   virtual JournalStats stats() const = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <shared_mutex>
 #include <stop_token>
 #include <thread>
 
@@ -82,11 +83,8 @@ class SegmentJournalImpl final : public SegmentJournal, private CommitTarget {
   Result<bool> seal(const Segment& segment);
   Status write_sealed(const std::string& to, std::string_view bytes);
   Result<std::string> sealed_bytes(const Segment& segment);
-  struct Pinned {
-    Segment segment;
-    std::shared_ptr<const File> file;
-  };
-  Result<std::vector<Pinned>> pin();
+  std::vector<Segment> segments_now();
+  Status verify_segment(const Segment& segment);
   void maintain_until(const std::stop_token& stop);
   void want_maintenance();
   Random& random() const { return options_.random != nullptr ? *options_.random : real_random(); }
@@ -110,6 +108,7 @@ class SegmentJournalImpl final : public SegmentJournal, private CommitTarget {
   std::atomic<std::uint64_t> records_{0};
   std::atomic<bool> closing_{false};
   std::mutex close_mutex_;
+  std::shared_mutex keep_mutex_;  // shared: no segment may be purged; exclusive: a purge
   std::mutex maintenance_mutex_;  // held by what adds, swaps or removes segments that are not active
   std::mutex wake_mutex_;
   std::condition_variable_any wake_;
@@ -391,6 +390,8 @@ Result<std::string> SegmentJournalImpl::sealed_bytes(const Segment& segment) {
 }
 
 Result<Seq> SegmentJournalImpl::purge(Seq through) {
+  const std::unique_lock keep(keep_mutex_, std::try_to_lock);
+  if (!keep) return fail(Errc::kRetry, "journal: a backup or a verification is under way");
   if (through >= table_.last()) MN_CHECK(roll());
   const std::lock_guard guard(maintenance_mutex_);
   auto segments = table_.snapshot();
@@ -409,30 +410,24 @@ Result<Seq> SegmentJournalImpl::purge(Seq through) {
 
 // ---- reading all of it ----
 
-// The segments as they are now, each with an open file, so that neither sealing nor a purge takes them away.
-Result<std::vector<SegmentJournalImpl::Pinned>> SegmentJournalImpl::pin() {
+// The segments as they are now. Raw ones are held open, for sealing removes them; sealed ones stay while the caller
+// holds keep_mutex_.
+std::vector<Segment> SegmentJournalImpl::segments_now() {
   const std::lock_guard guard(maintenance_mutex_);
-  std::vector<Pinned> pinned;
-  for (auto& segment : table_.snapshot()) {
-    std::shared_ptr<const File> file = segment.raw_file;
-    if (!segment.raw()) {
-      MN_TRY(opened, files_.open(path(segment.name), OpenMode::kRead));
-      file = std::move(opened);
-    }
-    pinned.push_back({.segment = std::move(segment), .file = std::move(file)});
-  }
-  return pinned;
+  return table_.snapshot();
+}
+
+Status SegmentJournalImpl::verify_segment(const Segment& segment) {
+  if (segment.raw()) return verify_raw(segment, *segment.raw_file);
+  MN_TRY(file, files_.open(path(segment.name), OpenMode::kRead));
+  return verify_sealed(*file);
 }
 
 VerifyReport SegmentJournalImpl::verify() {
+  const std::shared_lock keep(keep_mutex_);
   VerifyReport report;
-  const auto pinned = pin();
-  if (!pinned) {
-    report.problems.push_back(pinned.error().what);
-    return report;
-  }
-  for (const auto& [segment, file] : *pinned) {
-    const auto status = segment.raw() ? verify_raw(segment, *file) : verify_sealed(*file);
+  for (const auto& segment : segments_now()) {
+    const auto status = verify_segment(segment);
     if (!status) report.problems.push_back(segment.name + ": " + status.error().what);
     ++report.segments;
     report.records += segment.last().value + 1 - segment.first.value;
@@ -441,12 +436,17 @@ VerifyReport SegmentJournalImpl::verify() {
 }
 
 Result<BackupReport> SegmentJournalImpl::backup(Files& to, const std::string& directory) {
-  MN_TRY(pinned, pin());
-  BackupPlan plan{.sources = {}, .first = pinned.front().segment.first, .last = {}, .created = clock_.now()};
-  for (const auto& [segment, file] : pinned) {
+  const std::shared_lock keep(keep_mutex_);
+  const auto segments = segments_now();
+  BackupPlan plan{.from = &files_,
+                  .directory = options_.directory,
+                  .sources = {},
+                  .first = segments.front().first,
+                  .last = segments.back().last(),
+                  .created = clock_.now()};
+  for (const auto& segment : segments) {
     plan.sources.push_back(
-        {.name = segment.name, .file = file, .bytes = segment.raw() ? segment.end : segment.file_bytes});
-    plan.last = segment.last();
+        {.name = segment.name, .file = segment.raw_file, .bytes = segment.raw() ? segment.end : segment.file_bytes});
   }
   return write_backup(plan, to, directory);
 }

@@ -1,6 +1,7 @@
 #include "store/journal/segment_journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <thread>
@@ -525,6 +526,39 @@ TEST(SegmentJournalThreads, BackupAndPurgeAndReadingGoOnBesideAppends) {
   stop = true;
   for (auto& writer : writers) writer.join();
   EXPECT_TRUE(journal.verify().problems.empty());
+}
+
+// A site of some years has more segments than a process may have open files.
+TEST(SegmentJournalFiles, ManySegmentsNeedFewOpenFiles) {
+  const TestDirectory directory;
+  SegmentJournalOptions options;
+  options.directory = directory.path() + "/journal";
+  options.maintenance = Maintenance::kByHand;
+  options.segment_bytes = kSegmentHeaderBytes + 1;  // each record fills one
+  options.space_low_bytes = 0;
+  constexpr std::uint64_t kSegments = 150;
+  auto journal = std::move(*open_segment_journal(real_files(), real_clock(), options));
+  for (std::uint64_t number = 1; number <= kSegments; ++number) {
+    ASSERT_TRUE(journal->append({numbered_record(number)}));
+    ASSERT_TRUE(journal->maintain());
+  }
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{.rlim_cur = 100, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  journal.reset();
+  journal = std::move(*open_segment_journal(real_files(), real_clock(), options));
+  for (std::uint64_t number = 1; number <= kSegments; ++number)
+    EXPECT_TRUE(journal->read(Seq{number}, {.records_max = 1}));
+  const auto verified = journal->verify();
+  const auto backup = journal->backup(real_files(), directory.path() + "/backup");
+  const auto checked = verify_backup(real_files(), directory.path() + "/backup");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(verified.problems.empty()) << verified.problems.front();
+  EXPECT_EQ(verified.records, kSegments);
+  ASSERT_TRUE(backup) << backup.error().what;
+  ASSERT_TRUE(checked) << checked.error().what;
+  EXPECT_EQ(backup->last, Seq{kSegments});
 }
 
 TEST(DataDirectory, IsHeldByOneProcessAndKnowsItsFormat) {
