@@ -116,6 +116,9 @@ Result<Seq> Housekeeping::oldest_needed() const {
 Result<Seq> Housekeeping::purge(Seq through, std::string_view by, std::string_view reason) {
   MN_TRY(needed, oldest_needed());
   const Seq allowed = std::min(through, needed);
+  // The registries and the ledger outlive the records that made them.
+  if (context_.stores.derived().position() < allowed) return fail(Errc::kRetry, "the projections are behind");
+  MN_CHECK(context_.stores.derived().keep());
   MN_TRY(gone, context_.stores.journal().purge(allowed));
   if (gone.value == 0) return gone;
   MN_TRY(seq, context_.stores.journal().append(

@@ -115,6 +115,8 @@ Result<std::unique_ptr<Stores>> Stores::open(const Config& config, metrics::Regi
   derived.path = config.data_dir + "/derived.db";
   derived.projections = Follower::schemas();
   derived.journal_last = out->journal_->stats().last;
+  derived.journal_first = out->journal_->stats().first;
+  derived.kept_path = config.data_dir + "/kept.db";
   MN_TRY(database, DerivedDatabase::open(std::move(derived)));
   out->derived_ = std::move(database);
   if (out->derived_->origin() != DerivedOrigin::kContinued) {

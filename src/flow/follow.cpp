@@ -75,6 +75,8 @@ Follower::Follower(const FollowerContext& context, FollowerOptions options)
       lag_(context.metrics.gauge("minato_follower_lag_records", "Journal records not yet applied.")) {
   context_.derived.enlist(projections_->index);
   context_.derived.enlist(projections_->activity);
+  // A purge whose rows were not all removed before the last stop goes on.
+  if (const Seq first = context_.journal.stats().first; first > Seq{1}) projections_->purging = Seq{first.value - 1};
 }
 
 Follower::~Follower() = default;
@@ -82,7 +84,8 @@ Follower::~Follower() = default;
 Result<Seq> Follower::position() {
   MN_TRY(queue, context_.queue.position());
   const Seq applied = std::min(queue, context_.derived.position());
-  // Purged records have left their mark in a snapshot already (see operations): begin with the oldest that is kept.
+  // What purged records made of the registries and the ledger is in the kept tables (DerivedDatabase::keep): begin with
+  // the oldest record that is left.
   return std::max(applied, Seq{context_.journal.stats().first.value - 1});
 }
 
@@ -161,6 +164,7 @@ Status Follower::apply_one(const Entry& entry, const EntryPlan& plan) {
     case RecordKind::kHl7Duplicate: return {};
     case RecordKind::kRegistryImport:
     case RecordKind::kRegistryChange:
+      if (is_kept(entry.seq)) return {};
       MN_CHECK(projections_->patients.apply(entry));
       return projections_->providers.apply(entry);
     case RecordKind::kPurge: {
@@ -180,6 +184,7 @@ Status Follower::apply_message(const Entry& entry, const EntryPlan& plan) {
   const FeedKey feed{row.listener, row.sender_application, row.sender_facility};
   MN_CHECK(projections_->activity.note(feed, entry.seq, row.received, row.bytes, event));
   if (!plan.received->authoritative || !plan.message || entry.record.kind != RecordKind::kHl7Received) return {};
+  if (is_kept(entry.seq)) return {};
   for (const PatientEvent& change : read_patient_events(*plan.message, options_.feeds->rules_of(*plan.message), entry.record.time)) {
     MN_TRY(applied, projections_->patients.apply(change, entry.seq));
     if (applied.outcome == PatientOutcome::kApplied) continue;
@@ -193,6 +198,7 @@ Status Follower::apply_outcome(const Entry& entry, const EntryPlan& plan) {
   EffectWriter& effects = projections_->effects;
   const Time at = entry.record.time;
   const auto settle = [&](const std::vector<Effect>& settled) -> Status {
+    if (is_kept(entry.seq)) return {};
     for (const Effect& effect : settled) MN_CHECK(effects.settle(effect, entry.seq, at));
     return {};
   };
@@ -208,7 +214,7 @@ Status Follower::apply_outcome(const Entry& entry, const EntryPlan& plan) {
   } else if (const auto* failed = std::get_if<AttemptFailedMeta>(&plan.step)) {
     MN_CHECK(settle(failed->effects));
   } else if (const auto* intent = std::get_if<IntentMeta>(&plan.step)) {
-    MN_CHECK(effects.intend(intent->effect, entry.seq, at));
+    if (!is_kept(entry.seq)) MN_CHECK(effects.intend(intent->effect, entry.seq, at));
   } else if (const auto* redrive = std::get_if<RedriveMeta>(&plan.step)) {
     for (const ItemRef& ref : redrive->items) MN_CHECK(index.change_items(ref.origin, {.open = 1, .parked = -1}));
   } else if (const auto* discard = std::get_if<DiscardMeta>(&plan.step)) {

@@ -68,6 +68,8 @@ class Follower {
  private:
   struct Projections;
   Result<Seq> position();
+  // Whether the registries and the ledger hold this record's part already, taken over from a purge.
+  bool is_kept(Seq seq) const { return seq <= context_.derived.kept_until(); }
   // Applies the next batch; false when there was none.
   Result<bool> step();
   Status apply_derived(std::span<const Entry> entries, std::span<const EntryPlan> plans);

@@ -157,7 +157,8 @@ ProjectionSchema EffectWriter::schema() {
           "CREATE INDEX effect_changed ON effect (changed_at);"
           "CREATE INDEX effect_provider ON effect (provider) WHERE provider IS NOT NULL;"
           "CREATE INDEX effect_patient ON effect (patient) WHERE patient IS NOT NULL;"
-          "CREATE INDEX effect_unsettled ON effect (state) WHERE state <> 1;"};
+          "CREATE INDEX effect_unsettled ON effect (state) WHERE state <> 1;",
+      .kept_tables = {"effect", "effect_key", "effect_text"}};
 }
 
 Status EffectWriter::intend(const Effect& effect, Seq seq, Time time) {

@@ -27,7 +27,9 @@ ProjectionSchema PatientWriter::schema() {
           "  PRIMARY KEY (patient, number)) WITHOUT ROWID;"
           "CREATE TABLE patient_link (a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;"
           "CREATE TABLE patient_history (patient INTEGER, seq INTEGER, ordinal INTEGER, code TEXT, happened INTEGER,"
-          "  outcome INTEGER, PRIMARY KEY (patient, seq, ordinal)) WITHOUT ROWID;"};
+          "  outcome INTEGER, PRIMARY KEY (patient, seq, ordinal)) WITHOUT ROWID;",
+      .kept_tables = {"patient", "patient_domain", "patient_identifier", "patient_term", "patient_visit",
+                      "patient_link", "patient_history"}};
 }
 
 namespace patient_rows {

@@ -1,11 +1,15 @@
 #include "record/patients.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
 
 #include "record/registry_log.h"
+#include "store/index/derived.h"
 #include "store/journal/record.h"
 #include "store/sql/sqlite.h"
 
@@ -728,6 +732,46 @@ TEST(Patients, AnyHistoryAgreesWithANaiveModelAndReplaysToTheSameTables) {
     ASSERT_EQ(db->query_integer("SELECT count(*) FROM patient")->value_or(0), static_cast<std::int64_t>(model.size()));
     ASSERT_EQ(dump(*db), dump(*again)) << seed;
   }
+}
+
+// The registry after a purge and a loss of the database is the one that was there before.
+TEST(Patients, ARegistryTakenOverFromAPurgeGoesOnAsIfNothingHadBeenLost) {
+  char made[] = "/tmp/patients_test.XXXXXX";
+  const std::string directory = ::mkdtemp(made);
+  DerivedDatabase::Options options;
+  options.path = directory + "/derived.db";
+  options.kept_path = directory + "/kept.db";
+  options.projections = {PatientWriter::schema(), registry_log_schema()};
+  options.journal_last = Seq{200};
+  const auto apply = [](DerivedDatabase& derived, std::uint64_t from, std::uint64_t to) {
+    ASSERT_TRUE(derived.begin());
+    for (std::uint64_t seq = from; seq <= to; ++seq) {
+      if (Seq{seq} <= derived.kept_until()) continue;
+      PatientEvent e;
+      e.code = seq % 7 == 0 ? "A40" : "A01";
+      e.happened = e.received = at(static_cast<int>(seq));
+      e.identifiers = {mrn(std::to_string(seq * 31 % 17))};
+      e.prior = {mrn(std::to_string(seq * 13 % 17))};
+      e.demographics.names = {{named("N" + std::to_string(seq), "G")}};
+      e.visit = VisitClaim{.number = "V" + std::to_string(seq % 5)};
+      ASSERT_TRUE(PatientWriter(derived.writer()).apply(e, Seq{seq}).has_value());
+    }
+    ASSERT_TRUE(derived.commit(Seq{to}));
+  };
+  std::string before;
+  {
+    const auto derived = std::move(*DerivedDatabase::open(options));
+    apply(*derived, 1, 120);
+    ASSERT_TRUE(derived->keep());
+    apply(*derived, 121, 200);
+    before = dump(derived->writer());
+  }
+  ASSERT_TRUE(Sqlite::remove_file(options.path));
+  options.journal_first = Seq{101};  // 101 to 120 are still there, and are in the kept tables too
+  const auto derived = std::move(*DerivedDatabase::open(options));
+  apply(*derived, 101, 200);
+  EXPECT_EQ(dump(derived->writer()), before);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

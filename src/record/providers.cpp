@@ -44,7 +44,8 @@ ProjectionSchema ProviderWriter::schema() {
           "CREATE TABLE provider_mail (mail TEXT, provider INTEGER, PRIMARY KEY (mail, provider)) WITHOUT ROWID;"
           "CREATE TABLE provider_identifier (value TEXT, system TEXT, provider INTEGER,"
           "  PRIMARY KEY (value, system, provider)) WITHOUT ROWID;"
-          "CREATE TABLE provider_name (family TEXT, provider INTEGER, PRIMARY KEY (family, provider)) WITHOUT ROWID;"};
+          "CREATE TABLE provider_name (family TEXT, provider INTEGER, PRIMARY KEY (family, provider)) WITHOUT ROWID;",
+      .kept_tables = {"provider", "provider_mail", "provider_identifier", "provider_name"}};
 }
 
 namespace {

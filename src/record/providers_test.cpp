@@ -175,12 +175,11 @@ TEST_F(ProvidersTest, AnIdentifierOfSomebodyElseDoesNotPassWithAnAddressWithoutI
 
 TEST_F(ProvidersTest, ASharedAddressIsAmbiguousUnlessTheIdentifierTells) {
   import(kCsv);
-  EXPECT_TRUE(
-      change(
-          R"({"op":"put","provider":{"code":"D5","family_name":"M","mails":"mori@clinic.example","identifiers":"80@H1"}})")
-          .applied);
+  EXPECT_TRUE(change(R"({"op":"put","provider":{"code":"D5","family_name":"Mori","mails":"mori@clinic.example",)"
+                     R"("identifiers":"8@H1"}})")
+                  .applied);
   EXPECT_EQ(match({.id = "mori@clinic.example"}), ProviderMatch::kAmbiguous);
-  const auto told = *providers_.verify({.id = "80", .system = "H1", .mail = "mori@clinic.example"});
+  const auto told = *providers_.verify({.id = "8", .system = "H1", .mail = "mori@clinic.example"});
   EXPECT_EQ(told.match, ProviderMatch::kMatch);
   EXPECT_EQ(providers_.get(told.provider)->code, "D5");
   EXPECT_TRUE(change(R"({"op":"deactivate","code":"D5"})").applied);

@@ -12,7 +12,8 @@ ProjectionSchema registry_log_schema() {
           .version = 1,
           .sql =
               "CREATE TABLE registry_log (seq INTEGER PRIMARY KEY, time INTEGER, what TEXT, action TEXT, by TEXT,"
-              "  applied INTEGER, rows INTEGER, detail TEXT);"};
+              "  applied INTEGER, rows INTEGER, detail TEXT);",
+          .kept_tables = {"registry_log"}};
 }
 
 Status note_registry_change(Sqlite& writer, const RegistryLogEntry& entry) {

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
+#include <utility>
 
 #include "store/sql/sqlite.h"
 
@@ -12,12 +14,13 @@ namespace minato {
 namespace {
 
 // The layout that this file itself writes: the two tables below. Kept in SQLite's user_version.
-constexpr std::int64_t kLayoutVersion = 1;
+constexpr std::int64_t kLayoutVersion = 2;
 
 constexpr const char* kOwnTables =
     "CREATE TABLE projection (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE follower (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);"
-    "INSERT INTO follower VALUES (1, 0);";
+    "CREATE TABLE follower (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL,"
+    "  kept_until INTEGER NOT NULL);"
+    "INSERT INTO follower VALUES (1, 0, 0);";
 
 std::string condemned_path(const std::string& path) { return path + ".condemned"; }
 
@@ -54,20 +57,17 @@ Result<bool> same_schema(Sqlite& db, const std::vector<ProjectionSchema>& projec
   return true;
 }
 
-Result<Seq> stored_position(Sqlite& db) {
-  MN_TRY(position, db.query_integer("SELECT position FROM follower"));
-  if (!position) return fail(Errc::kCorrupt, "derived database: no position");
-  return Seq{static_cast<std::uint64_t>(*position)};
-}
-
 // What an existing file is good for. kContinued: use it.
 Result<DerivedOrigin> judge(Sqlite& db, const DerivedDatabase::Options& options) {
   auto same = same_schema(db, options.projections);
   if (!same && same.error().code == Errc::kRefused) return DerivedOrigin::kSchemaChanged;  // no such table
   if (!same) return std::unexpected(same.error());
   if (!*same) return DerivedOrigin::kSchemaChanged;
-  MN_TRY(position, stored_position(db));
-  return position > options.journal_last ? DerivedOrigin::kJournalShorter : DerivedOrigin::kContinued;
+  MN_TRY(position, db.query_integer("SELECT position FROM follower"));
+  if (!position) return fail(Errc::kCorrupt, "derived database: no position");
+  const Seq applied{static_cast<std::uint64_t>(*position)};
+  if (applied > options.journal_last) return DerivedOrigin::kJournalShorter;
+  return next(applied) < options.journal_first ? DerivedOrigin::kRecordsPurged : DerivedOrigin::kContinued;
 }
 
 struct OpenedFile {
@@ -87,11 +87,101 @@ Result<OpenedFile> open_existing(const DerivedDatabase::Options& options) {
   return OpenedFile{std::move(*db), *origin};
 }
 
+// ---- kept tables: a SQLite file with these tables as they stand in the database, `projection`, and `kept (until)`.
+
+// Another file under the name `other` while this lives.
+class Attached {
+ public:
+  static Result<Attached> attach(Sqlite& db, const std::string& path) {
+    MN_CHECK(db.run("ATTACH $1 AS other", path));
+    return Attached(db);
+  }
+  Attached(Attached&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+  Attached& operator=(Attached&&) = delete;
+  ~Attached() {
+    if (db_ != nullptr) (void)db_->execute("DETACH other");
+  }
+
+ private:
+  explicit Attached(Sqlite& db) : db_(&db) {}
+  Sqlite* db_;
+};
+
+std::unexpected<Error> nothing_kept(const DerivedDatabase::Options& options, const char* why) {
+  return fail(Errc::kCorrupt, "derived database: records before " + std::to_string(options.journal_first.value) +
+                                  " were purged, and the file of what they made " + why);
+}
+
+Status check_kept(Sqlite& db, const DerivedDatabase::Options& options, Seq until) {
+  if (next(until) < options.journal_first) return nothing_kept(options, "is older than that");
+  if (until > options.journal_last) return nothing_kept(options, "is of a later journal");
+  for (const auto& projection : options.projections) {
+    if (projection.kept_tables.empty()) continue;
+    MN_TRY(version, db.query_integer("SELECT version FROM other.projection WHERE name = $1", projection.name));
+    if (version != projection.version) return nothing_kept(options, "was made by another version of the program");
+  }
+  return {};
+}
+
+Status take_kept(Sqlite& db, const DerivedDatabase::Options& options) {
+  if (options.kept_path.empty() || !file_exists(options.kept_path)) return nothing_kept(options, "is not there");
+  MN_TRY(attached, Attached::attach(db, options.kept_path));
+  MN_TRY(until, db.query_integer("SELECT until FROM other.kept"));
+  if (!until) return nothing_kept(options, "says no position");
+  MN_CHECK(check_kept(db, options, Seq{static_cast<std::uint64_t>(*until)}));
+  MN_TRY(transaction, db.begin());
+  for (const auto& projection : options.projections) {
+    for (const auto& table : projection.kept_tables) {
+      MN_CHECK(db.execute(("INSERT INTO main." + table + " SELECT * FROM other." + table).c_str()));
+    }
+  }
+  MN_CHECK(db.run("UPDATE follower SET kept_until = $1", *until));
+  return transaction.commit();
+}
+
+// Copies the kept tables of the database at `from` into a new file, in one transaction.
+Status write_kept(const std::string& from, const std::string& to, const std::vector<ProjectionSchema>& projections) {
+  MN_CHECK(Sqlite::remove_file(to));
+  MN_TRY(db, Sqlite::open_writer(to, {.synchronous = SqliteSync::kFull}));
+  MN_CHECK(db->execute("PRAGMA journal_mode = DELETE"));  // one file, that can be renamed
+  MN_TRY(attached, Attached::attach(*db, from));
+  // Deferred: begin() would take the write lock of the attached database too, which has its own writer.
+  MN_CHECK(db->execute("BEGIN"));
+  MN_CHECK(
+      db->execute("CREATE TABLE projection AS SELECT * FROM other.projection;"
+                  "CREATE TABLE kept AS SELECT position AS until FROM other.follower;"));
+  for (const auto& projection : projections) {
+    for (const auto& table : projection.kept_tables) {
+      MN_CHECK(db->execute(("CREATE TABLE main." + table + " AS SELECT * FROM other." + table).c_str()));
+    }
+  }
+  return db->execute("COMMIT");
+}
+
+Status rename_durably(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return fail(Errc::kUnavailable, "derived database: cannot rename the kept file");
+  const auto slash = to.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : to.substr(0, slash + 1);
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  if (descriptor >= 0) ::close(descriptor);
+  return synced ? Status() : fail(Errc::kUnavailable, "derived database: cannot sync the kept file's directory");
+}
+
 Result<std::unique_ptr<Sqlite>> create(const DerivedDatabase::Options& options) {
   MN_CHECK(Sqlite::remove_file(options.path));
   ::unlink(condemned_path(options.path).c_str());
   MN_TRY(db, Sqlite::open_writer(options.path, writer_options()));
   MN_CHECK(create_tables(*db, options.projections));
+  if (options.journal_first > Seq{1}) {
+    // Without what the purged records made, the file must not look like a good one at the next start.
+    if (auto taken = take_kept(*db, options); !taken) {
+      db.reset();
+      (void)Sqlite::remove_file(options.path);
+      return std::unexpected(taken.error());
+    }
+  }
   return db;
 }
 
@@ -107,6 +197,8 @@ std::string_view name(DerivedOrigin origin) {
       return "schema-changed";
     case DerivedOrigin::kDamaged:
       return "damaged";
+    case DerivedOrigin::kRecordsPurged:
+      return "records-purged";
     case DerivedOrigin::kJournalShorter:
       return "journal-shorter";
   }
@@ -143,11 +235,20 @@ Result<std::unique_ptr<DerivedDatabase>> DerivedDatabase::open(Options options) 
       new DerivedDatabase(std::move(options), std::move(file.db), file.origin, position));
 }
 
-DerivedDatabase::DerivedDatabase(Options options, std::unique_ptr<Sqlite> writer, DerivedOrigin origin, Seq position)
+Result<DerivedDatabase::Position> DerivedDatabase::stored_position(Sqlite& db) {
+  MN_TRY(rows, db.query("SELECT position, kept_until FROM follower"));
+  MN_TRY(found, rows.step());
+  if (!found) return fail(Errc::kCorrupt, "derived database: no position");
+  return Position{rows.seq(0), rows.seq(1)};
+}
+
+DerivedDatabase::DerivedDatabase(Options options, std::unique_ptr<Sqlite> writer, DerivedOrigin origin,
+                                 Position position)
     : options_(std::move(options)),
       origin_(origin),
       writer_(std::move(writer)),
-      position_(position.value),
+      position_(position.position.value),
+      kept_until_(position.kept_until),
       pool_(std::make_unique<Pool>()) {}
 
 // Readers first: the writer's connection is the one that checkpoints when it closes.
@@ -238,6 +339,13 @@ Result<std::uint64_t> DerivedDatabase::release_space(std::uint64_t pages_max) {
   }
   MN_TRY(left, writer_->query_integer("PRAGMA freelist_count"));
   return static_cast<std::uint64_t>(left.value_or(0));
+}
+
+Status DerivedDatabase::keep() {
+  if (options_.kept_path.empty()) return fail(Errc::kRefused, "derived database: no path for what is kept");
+  const std::string unfinished = options_.kept_path + ".new";
+  MN_CHECK(write_kept(options_.path, unfinished, options_.projections));
+  return rename_durably(unfinished, options_.kept_path);
 }
 
 Status DerivedDatabase::condemn() {

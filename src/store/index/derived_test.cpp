@@ -278,5 +278,114 @@ TEST_F(DerivedTest, ASecondWriterInThisProcessIsRefused) {
   EXPECT_EQ(second.error().code, Errc::kConflict);
 }
 
+// Records 1 to 50 are purged; what they made is in the kept file.
+class KeptTest : public DerivedTest {
+ protected:
+  KeptTest() {
+    with_.projections = {{.name = "people",
+                          .version = 1,
+                          .sql = "CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT);",
+                          .kept_tables = {"person"}},
+                         {.name = "notes", .version = 1, .sql = "CREATE TABLE note (text TEXT)"}};
+    with_.path = path();
+    with_.journal_last = Seq{100};
+    with_.kept_path = directory_ + "/kept.db";
+  }
+  void fill(Seq position) {
+    const auto derived = open(with_);
+    ASSERT_TRUE(derived->begin());
+    ASSERT_TRUE(derived->writer().run("INSERT INTO person VALUES (7, 'one'), (9, 'two')"));
+    ASSERT_TRUE(derived->writer().run("INSERT INTO note VALUES ('gone')"));
+    ASSERT_TRUE(derived->commit(position));
+    ASSERT_TRUE(derived->keep());
+  }
+  DerivedDatabase::Options with_;
+};
+
+TEST_F(KeptTest, ADatabaseMadeAnewAfterAPurgeTakesTheKeptTablesOver) {
+  fill(Seq{60});
+  ASSERT_TRUE(Sqlite::remove_file(path()));
+  with_.journal_first = Seq{51};
+  {
+    const auto derived = open(with_);
+    EXPECT_EQ(derived->position(), Seq{0});
+    EXPECT_EQ(derived->kept_until(), Seq{60});
+    EXPECT_EQ(*derived->writer().query_integer("SELECT sum(id) FROM person"), 16);
+    EXPECT_EQ(notes(*derived), 0);
+    ASSERT_TRUE(derived->begin());
+    ASSERT_TRUE(derived->commit(Seq{70}));
+  }
+  const auto derived = open(with_);
+  EXPECT_EQ(derived->origin(), DerivedOrigin::kContinued);
+  EXPECT_EQ(derived->kept_until(), Seq{60});
+}
+
+TEST_F(KeptTest, WithoutPurgedRecordsTheJournalAloneIsTheTruth) {
+  fill(Seq{60});
+  ASSERT_TRUE(Sqlite::remove_file(path()));
+  const auto derived = open(with_);
+  EXPECT_EQ(derived->kept_until(), Seq{0});
+  EXPECT_EQ(*derived->writer().query_integer("SELECT count(*) FROM person"), 0);
+}
+
+TEST_F(KeptTest, LostConsequencesOfPurgedRecordsStopTheStartAndEveryLaterOne) {
+  fill(Seq{60});
+  ASSERT_TRUE(Sqlite::remove_file(path()));
+  const auto refused = [&](const DerivedDatabase::Options& options) {
+    const auto derived = DerivedDatabase::open(options);
+    return !derived.has_value() && derived.error().code == Errc::kCorrupt && !std::filesystem::exists(path());
+  };
+  auto gap = with_;
+  gap.journal_first = Seq{62};
+  EXPECT_TRUE(refused(gap));
+  EXPECT_TRUE(refused(gap));
+  auto later = with_;
+  later.journal_first = Seq{51};
+  later.journal_last = Seq{59};
+  EXPECT_TRUE(refused(later));
+  auto other_version = with_;
+  other_version.journal_first = Seq{51};
+  other_version.projections[0].version = 2;
+  EXPECT_TRUE(refused(other_version));
+  auto missing = with_;
+  missing.journal_first = Seq{51};
+  missing.kept_path = directory_ + "/none.db";
+  EXPECT_TRUE(refused(missing));
+  with_.journal_first = Seq{51};
+  EXPECT_EQ(open(with_)->kept_until(), Seq{60});
+}
+
+TEST_F(KeptTest, AFileOlderThanThePurgeIsMadeAnew) {
+  fill(Seq{60});
+  {
+    auto older = with_;
+    older.path = directory_ + "/older.db";
+    ASSERT_TRUE(open(older)->position() == Seq{0});
+  }
+  auto older = with_;
+  older.path = directory_ + "/older.db";
+  older.journal_first = Seq{51};
+  const auto derived = open(older);
+  EXPECT_EQ(derived->origin(), DerivedOrigin::kRecordsPurged);
+  EXPECT_EQ(*derived->writer().query_integer("SELECT count(*) FROM person"), 2);
+}
+
+TEST_F(KeptTest, KeepingWorksWhileABatchRunsAndHoldsTheLastCommit) {
+  const auto derived = open(with_);
+  ASSERT_TRUE(derived->begin());
+  ASSERT_TRUE(derived->writer().run("INSERT INTO person VALUES (1, 'committed')"));
+  ASSERT_TRUE(derived->commit(Seq{5}));
+  ASSERT_TRUE(derived->begin());
+  ASSERT_TRUE(derived->writer().run("INSERT INTO person VALUES (2, 'running')"));
+  const auto kept = derived->keep();
+  ASSERT_TRUE(kept) << kept.error().what;
+  ASSERT_TRUE(derived->commit(Seq{6}));
+  auto file = Sqlite::open_reader(with_.kept_path, {});
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(*(*file)->query_integer("SELECT count(*) FROM person"), 1);
+  EXPECT_EQ(*(*file)->query_integer("SELECT until FROM kept"), 5);
+  ASSERT_TRUE(derived->keep());
+}
+
 }  // namespace
 }  // namespace minato

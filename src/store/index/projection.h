@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -14,6 +15,8 @@ struct ProjectionSchema {
   std::string name = {};
   std::uint32_t version = 1;
   std::string sql = {};  // CREATE statements, separated by ';'
+  // Tables that must outlive the records they were made of, when those are purged: see DerivedDatabase::keep().
+  std::vector<std::string> kept_tables = {};
 };
 
 // Something that gathers changes in memory while a batch runs (counters, dictionaries) and writes them at its end.
