@@ -51,7 +51,8 @@ Result<AdminClient> AdminClient::open(const AdminOptions& options) {
   return out;
 }
 
-Result<std::string> AdminClient::send(std::string method, const std::string& path, std::string body, std::string content_type) {
+Result<std::string> AdminClient::send(std::string method, const std::string& path, std::string body,
+                                      std::string content_type) {
   http::ClientRequest request;
   request.method = std::move(method);
   request.url = url_ + path;
@@ -78,12 +79,16 @@ void add_query(std::string& path, std::string_view name, std::string_view value)
 int report(const Error& error) {
   std::fprintf(stderr, "minato: %s\n", error.what.c_str());
   switch (error.code) {
-    case Errc::kNotFound: return kExitNegative;
+    case Errc::kNotFound:
+      return kExitNegative;
     case Errc::kRefused:
-    case Errc::kTooLarge: return kExitUsage;
+    case Errc::kTooLarge:
+      return kExitUsage;
     case Errc::kUnavailable:
-    case Errc::kRetry: return kExitUnavailable;
-    default: return kExitFailed;
+    case Errc::kRetry:
+      return kExitUnavailable;
+    default:
+      return kExitFailed;
   }
 }
 

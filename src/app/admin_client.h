@@ -1,5 +1,5 @@
-// How the client commands talk to the server: HTTP to its admin interface, found by the data directory (which holds the address and the
-// token) or by URL. Prints an error to standard error and leaves the exit status to the caller.
+// How the client commands talk to the server: HTTP to its admin interface, found by the data directory (which holds the
+// address and the token) or by URL. Prints an error to standard error and leaves the exit status to the caller.
 #pragma once
 
 #include <string>

@@ -34,11 +34,14 @@ std::string short_time(json::Value value) {
 
 void put(const std::string& out) { std::fwrite(out.data(), 1, out.size(), stdout); }
 
-Result<std::string> input(const std::string& file) { return read_file(real_files(), file == "-" ? "/dev/stdin" : file, 160 * kMiB); }
+Result<std::string> input(const std::string& file) {
+  return read_file(real_files(), file == "-" ? "/dev/stdin" : file, 160 * kMiB);
+}
 
 // Sends, parses and hands the answer to `show`; returns the exit status.
 template <typename Show>
-int ask(const AdminOptions& options, const char* method, const std::string& path, std::string body, const char* type, Show show) {
+int ask(const AdminOptions& options, const char* method, const std::string& path, std::string body, const char* type,
+        Show show) {
   auto client = AdminClient::open(options);
   if (!client) return report(client.error());
   const auto answer = client->send(method, path, std::move(body), type);
@@ -62,9 +65,9 @@ Table message_table(json::Value messages) {
   Table table({"SEQ", "RECEIVED", "TYPE", "CONTROL ID", "SENDER", "PATIENT", "BYTES", "ACK", "STATUS"});
   for (const auto entry : messages.entries()) {
     const json::Value m = entry.value;
-    table.add({text(m["seq"]), short_time(m["received"]), text(m["type"]) + "^" + text(m["trigger"]), text(m["control_id"]),
-               text(m["sender_application"]) + "|" + text(m["sender_facility"]), joined(m["patient_ids"]), text(m["bytes"]),
-               text(m["ack"]), text(m["status"])});
+    table.add({text(m["seq"]), short_time(m["received"]), text(m["type"]) + "^" + text(m["trigger"]),
+               text(m["control_id"]), text(m["sender_application"]) + "|" + text(m["sender_facility"]),
+               joined(m["patient_ids"]), text(m["bytes"]), text(m["ack"]), text(m["status"])});
   }
   return table;
 }
@@ -106,8 +109,8 @@ int list_items(const QueueOptions& options) {
     Table table({"ITEM", "MESSAGE", "STEP", "STATE", "RECEIVES", "ATTEMPTS", "REASON"});
     for (const auto entry : root["items"].entries()) {
       const json::Value item = entry.value;
-      table.add({text(item["item"]), text(item["message"]), text(item["step"]), text(item["state"]), text(item["receives"]),
-                 std::to_string(item["attempts"].size()), text(item["reason"])});
+      table.add({text(item["item"]), text(item["message"]), text(item["step"]), text(item["state"]),
+                 text(item["receives"]), std::to_string(item["attempts"].size()), text(item["reason"])});
     }
     put(table.text());
     return kExitOk;
@@ -115,7 +118,8 @@ int list_items(const QueueOptions& options) {
 }
 
 int print_members(json::Value root) {
-  for (const auto entry : root.entries()) std::printf("%-20s %s\n", std::string(entry.key).c_str(), text(entry.value).c_str());
+  for (const auto entry : root.entries())
+    std::printf("%-20s %s\n", std::string(entry.key).c_str(), text(entry.value).c_str());
   return kExitOk;
 }
 
@@ -139,7 +143,8 @@ int list_registry(const RegistryOptions& options) {
       const std::string full = row["names"].size() == 0 ? "" : text(name["family"]) + " " + text(name["given"]);
       if (options.what == "patients") {
         std::string identifiers;
-        for (const auto id : row["identifiers"].entries()) identifiers += (identifiers.empty() ? "" : ",") + text(id.value["value"]);
+        for (const auto id : row["identifiers"].entries())
+          identifiers += (identifiers.empty() ? "" : ",") + text(id.value["value"]);
         table.add({text(row["id"]), identifiers, full, text(row["birth_date"]), text(row["sex"])});
       } else {
         table.add({text(row["code"]), full, joined(row["mails"]), text(row["language"]), text(row["detail"])});
@@ -167,15 +172,18 @@ namespace {
 
 // Filters that a listing without a server knows; the others need the server's parsing of times and names.
 std::optional<MessageFilter> offline_filter(const MessagesOptions& options) {
-  if (!options.from.empty() || !options.to.empty() || !options.status.empty() || !options.before.empty()) return std::nullopt;
+  if (!options.from.empty() || !options.to.empty() || !options.status.empty() || !options.before.empty())
+    return std::nullopt;
   MessageFilter out;
   if (!options.control_id.empty()) out.control_id = options.control_id;
   if (!options.mrn.empty()) out.patient_id = options.mrn;
   if (!options.listener.empty()) out.listener = options.listener;
   if (!options.type.empty()) out.message_type = options.type.substr(0, options.type.find('^'));
-  if (const auto caret = options.type.find('^'); caret != std::string::npos) out.trigger = options.type.substr(caret + 1);
+  if (const auto caret = options.type.find('^'); caret != std::string::npos)
+    out.trigger = options.type.substr(caret + 1);
   if (!options.sender.empty()) out.sender_application = options.sender.substr(0, options.sender.find('|'));
-  if (const auto bar = options.sender.find('|'); bar != std::string::npos) out.sender_facility = options.sender.substr(bar + 1);
+  if (const auto bar = options.sender.find('|'); bar != std::string::npos)
+    out.sender_facility = options.sender.substr(bar + 1);
   return out;
 }
 
@@ -244,8 +252,9 @@ int run_message_show(const MessageShowOptions& options) {
                   text(entry.value["state"]).c_str(), text(entry.value["reason"]).c_str());
     }
     for (const auto entry : root["effects"].entries()) {
-      std::printf("effect        %s to %s: %s %s\n", text(entry.value["kind"]).c_str(), text(entry.value["destination"]).c_str(),
-                  text(entry.value["state"]).c_str(), text(entry.value["outcome_time"]).c_str());
+      std::printf("effect        %s to %s: %s %s\n", text(entry.value["kind"]).c_str(),
+                  text(entry.value["destination"]).c_str(), text(entry.value["state"]).c_str(),
+                  text(entry.value["outcome_time"]).c_str());
     }
     return static_cast<int>(kExitOk);
   });
@@ -263,8 +272,8 @@ int run_queue(const QueueOptions& options) {
   if (options.action == "stats") {
     return ask(options.admin, "/api/v1/queue", [&](json::Value root) { return show_either(options.admin, root); });
   }
-  return ask(options.admin, "POST", "/api/v1/queue/" + options.action, filter_json(options, options.preview), "application/json",
-             [&](json::Value root) { return show_either(options.admin, root); });
+  return ask(options.admin, "POST", "/api/v1/queue/" + options.action, filter_json(options, options.preview),
+             "application/json", [&](json::Value root) { return show_either(options.admin, root); });
 }
 
 int run_registry(const RegistryOptions& options) {
@@ -315,7 +324,8 @@ int run_status(const AdminOptions& options) {
         continue;
       }
       for (const auto entry : part.value.entries()) {
-        std::printf("%-12s %-18s %s\n", std::string(part.key).c_str(), std::string(entry.key).c_str(), text(entry.value).c_str());
+        std::printf("%-12s %-18s %s\n", std::string(part.key).c_str(), std::string(entry.key).c_str(),
+                    text(entry.value).c_str());
       }
     }
     return static_cast<int>(kExitOk);

@@ -1,4 +1,5 @@
-// One function a subcommand; each has a source of its own. What the command line says arrives as options, the exit status leaves.
+// One function a subcommand; each has a source of its own. What the command line says arrives as options, the exit
+// status leaves.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +48,8 @@ struct SimulateOptions {
   std::uint16_t port = 2575;
   std::uint64_t seed = 1;
   std::uint32_t patients = 40;
-  bool print_only = false;   // write the messages to standard output instead of sending them
-  bool check = false;        // wait until the server has worked all of it off and compare with what must come out
+  bool print_only = false;  // write the messages to standard output instead of sending them
+  bool check = false;       // wait until the server has worked all of it off and compare with what must come out
   AdminOptions admin;
 };
 int run_simulate(const SimulateOptions& options);
@@ -79,7 +80,7 @@ struct QueueOptions {
   std::string state, step, reason;
   std::vector<std::string> items;
   std::optional<std::uint64_t> origin;
-  std::string from, to;          // of parking, RFC 3339
+  std::string from, to;  // of parking, RFC 3339
   std::uint32_t limit = 100, per_second = 0;
   bool preview = false;
 };

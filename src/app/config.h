@@ -1,6 +1,6 @@
-// What the configuration file says, checked. One TOML file, or none: every member has the default of a start without a file, which
-// listens on loopback only and needs nothing else. Unknown keys, wrong types and values out of range are errors with their line;
-// all of them are reported at once.
+// What the configuration file says, checked. One TOML file, or none: every member has the default of a start without a
+// file, which listens on loopback only and needs nothing else. Unknown keys, wrong types and values out of range are
+// errors with their line; all of them are reported at once.
 //
 //   Result<Config> config = parse_config(text, "minato.toml");
 //
@@ -34,12 +34,12 @@ struct MllpConfig {
   std::string address = "127.0.0.1";
   std::uint16_t port = 2575;
   TlsConfig tls;
-  std::vector<std::string> allow;          // addresses or CIDR; empty: any
-  std::vector<std::string> senders;        // "APP|FACILITY", either part may be *; empty: any
-  std::vector<std::string> accept_types;   // beyond the HL7 tables: "ZZZ^Z99", "ZZZ^*"
+  std::vector<std::string> allow;         // addresses or CIDR; empty: any
+  std::vector<std::string> senders;       // "APP|FACILITY", either part may be *; empty: any
+  std::vector<std::string> accept_types;  // beyond the HL7 tables: "ZZZ^Z99", "ZZZ^*"
   std::vector<std::string> accept_versions;
-  std::string default_charset;             // when MSH-18 is empty; empty: detect
-  std::string batch_answer = "each";       // each | batch
+  std::string default_charset;        // when MSH-18 is empty; empty: detect
+  std::string batch_answer = "each";  // each | batch
   std::uint32_t connections_max = 2000;
   std::uint64_t frame_bytes_max = kMllpFrameBytesMax;
   std::chrono::milliseconds mid_frame_timeout{30'000};
@@ -49,8 +49,8 @@ struct MllpConfig {
 struct FeedConfig {
   std::string name;
   std::string sending_application, sending_facility;  // MSH-3, MSH-4; "*" any
-  std::string peer;              // "cert:NAME", "cert-sha256:HEX", "address:IP" (the listener then needs `allow`); empty: any
-  std::string domain;            // default assigning authority of its patient ids
+  std::string peer;    // "cert:NAME", "cert-sha256:HEX", "address:IP" (the listener then needs `allow`); empty: any
+  std::string domain;  // default assigning authority of its patient ids
   bool authoritative = false;
   std::chrono::seconds silent_after{0};  // alarm when nothing came for so long; 0: learnt from its usual gap
 };
@@ -67,7 +67,7 @@ struct JournalConfig {
   std::string postgres;           // libpq connection string; the queue uses it too
   std::uint64_t segment_bytes = kSegmentBytes;
   std::uint64_t free_bytes_min = 256 * kMiB;  // below it new messages are refused
-  bool realtime = false;          // SCHED_FIFO for the committing thread where permitted
+  bool realtime = false;                      // SCHED_FIFO for the committing thread where permitted
 };
 
 struct QueueConfig {
@@ -112,7 +112,7 @@ struct DestinationConfig {
   std::string kind;  // mllp | webhook | file
   std::string host;
   std::uint16_t port = 0;
-  TlsConfig tls;            // client certificate for mllp
+  TlsConfig tls;  // client certificate for mllp
   std::string ca_file;
   std::string url, secret_file, body = "hl7";  // webhook: hl7 | json
   std::string directory, file_name = "{date}/{type}/{seq}.hl7";
@@ -123,7 +123,7 @@ struct DestinationConfig {
 struct Config {
   std::string data_dir = "minato-data";
   std::string application = "MINATO", facility = "MINATO";  // MSH-3/4 of what we send
-  int utc_offset_minutes = 540;                              // of HL7 times without a zone
+  int utc_offset_minutes = 540;                             // of HL7 times without a zone
   std::string log_level = "info";
   std::uint64_t buffer_bytes_max = kGlobalBufferBytesMax;
   std::uint32_t retention_days = 0;  // 0: for ever
@@ -143,8 +143,8 @@ struct Config {
 // kRefused with every fault, one a line: "minato.toml:12: http.prot: unknown key (did you mean port?)".
 Result<Config> parse_config(std::string_view text, std::string_view file_name);
 
-// What cannot be served safely or at all: doors beyond loopback without TLS and authentication, two listeners on one port,
-// a destination that no kind describes. kRefused with every fault, one a line.
+// What cannot be served safely or at all: doors beyond loopback without TLS and authentication, two listeners on one
+// port, a destination that no kind describes. kRefused with every fault, one a line.
 Status check_config(const Config& config);
 
 // Every value, for `minato config show` and for the admin interface; secrets stand in files and are not read.

@@ -47,7 +47,9 @@ TEST(Config, WrongTypesAndRangesAreNamed) {
 
 TEST(Config, UnitsAreRead) {
   const auto config = parse_config(
-      "duplicate_window = \"2h\"\nbuffer_bytes_max = \"64MiB\"\nutc_offset = \"-03:30\"\n[queue]\nbackoff_first = \"250ms\"\n", "t");
+      "duplicate_window = \"2h\"\nbuffer_bytes_max = \"64MiB\"\nutc_offset = \"-03:30\"\n[queue]\nbackoff_first = "
+      "\"250ms\"\n",
+      "t");
   ASSERT_TRUE(config) << config.error().what;
   EXPECT_EQ(config->duplicate_window, std::chrono::hours(2));
   EXPECT_EQ(config->buffer_bytes_max, 64 * kMiB);
@@ -57,7 +59,8 @@ TEST(Config, UnitsAreRead) {
 
 TEST(Config, NoDoorBeyondLoopbackWithoutTlsAndAuthentication) {
   EXPECT_NE(faults_of("[[mllp]]\naddress = \"0.0.0.0\"\n"), "");
-  EXPECT_NE(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\n[mllp.tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\n"), "");
+  EXPECT_NE(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\n[mllp.tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\n"),
+            "");
   EXPECT_EQ(faults_of("[[mllp]]\naddress = \"10.0.0.5\"\n[mllp.tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\n"
                       "client_ca_file = \"ca\"\n"),
             "");

@@ -18,8 +18,9 @@ int run_restore(const RestoreOptions& options) {
   const auto restored = restore_backup(real_files(), options.from, real_files(), options.data_dir + "/journal");
   if (!restored) return report(restored.error());
   std::printf("restored records %llu to %llu (%llu bytes) into %s; the derived files are built at the next start\n",
-              static_cast<unsigned long long>(restored->first.value), static_cast<unsigned long long>(restored->last.value),
-              static_cast<unsigned long long>(restored->bytes), options.data_dir.c_str());
+              static_cast<unsigned long long>(restored->first.value),
+              static_cast<unsigned long long>(restored->last.value), static_cast<unsigned long long>(restored->bytes),
+              options.data_dir.c_str());
   return kExitOk;
 }
 
@@ -34,7 +35,11 @@ int run_verify(const AdminOptions& options) {
   if (options.json) {
     std::string out;
     JsonWriter json(out);
-    json.begin_object().member("segments", found.segments).member("records", found.records).key("problems").begin_array();
+    json.begin_object()
+        .member("segments", found.segments)
+        .member("records", found.records)
+        .key("problems")
+        .begin_array();
     for (const std::string& problem : found.problems) json.value(problem);
     json.end_array().end_object();
     std::printf("%s\n", out.c_str());

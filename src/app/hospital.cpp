@@ -14,7 +14,8 @@ struct Name {
   std::string_view family, given, family_kana, given_kana, family_en, given_en;
 };
 
-// 山本, 京, 糖 and 骨 hold delimiter bytes in ISO-2022-JP, 表 and 能 a backslash in Shift_JIS: they are here on purpose.
+// 山本, 京, 糖 and 骨 hold delimiter bytes in ISO-2022-JP, 表 and 能 a backslash in Shift_JIS: they are here on
+// purpose.
 constexpr std::array<Name, 12> kNames = {{
     {"山本", "京子", "ヤマモト", "キョウコ", "YAMAMOTO", "KYOKO"},
     {"宮本", "折江", "ミヤモト", "オリエ", "MIYAMOTO", "ORIE"},
@@ -46,7 +47,8 @@ struct Patient {
 
 class Morning {
  public:
-  explicit Morning(const HospitalOptions& options) : options_(options), state_(options.seed * 2 + 1), now_(options.begin) {}
+  explicit Morning(const HospitalOptions& options)
+      : options_(options), state_(options.seed * 2 + 1), now_(options.begin) {}
 
   Result<std::vector<HospitalMessage>> play();
 
@@ -125,7 +127,8 @@ void Morning::pv1(hl7::MessageBuilder& out, const Patient& patient, std::string_
   const HospitalProvider& doctor = *patient.attending;
   out.segment("PV1").field(1, "1").field(2, "I").components(3, {location, patient.room, "1"});
   const std::size_t blank = doctor.name_ja.find(' ');
-  out.components(7, {doctor.id, doctor.name_ja.substr(0, blank), doctor.name_ja.substr(blank + 1), "", "", "", "", "", "MINATO-HP"});
+  out.components(7, {doctor.id, doctor.name_ja.substr(0, blank), doctor.name_ja.substr(blank + 1), "", "", "", "", "",
+                     "MINATO-HP"});
   out.field(19, "V" + patient.id).field(44, dtm());
 }
 
@@ -166,9 +169,17 @@ Status Morning::result(const Patient& patient, std::string_view system) {
   hl7::MessageBuilder out = start(system, Encoding::kUtf8, "ORU", "R01");
   pid(out, patient);
   pv1(out, patient, patient.ward);
-  out.segment("OBR").field(1, "1").field(3, "L" + control_id_).components(4, {"3D045", "血液検査", "JC10"}).field(25, "F");
+  out.segment("OBR")
+      .field(1, "1")
+      .field(3, "L" + control_id_)
+      .components(4, {"3D045", "血液検査", "JC10"})
+      .field(25, "F");
   out.segment("OBX").field(1, "1").field(2, "NM").components(3, {"2345-7", "グルコース", "LN"});
-  out.field(5, abnormal ? "412" : "98").field(6, "mg/dL").field(7, "73-109").field(8, abnormal ? "HH" : "N").field(11, "F");
+  out.field(5, abnormal ? "412" : "98")
+      .field(6, "mg/dL")
+      .field(7, "73-109")
+      .field(8, abnormal ? "HH" : "N")
+      .field(11, "F");
   out.segment("NTE").field(1, "1").field(3, kNotes[1 + roll(2) * 2]);
   MN_CHECK(send(out, system, abnormal ? "abnormal result" : "result"));
   last().expect_mail = abnormal;
@@ -193,7 +204,12 @@ Status Morning::mistakes(const Patient& known) {
   pid(forged, known);
   forged.segment("PD1").components(4, {"collector@evil.example", "森", "遥"});
   pv1(forged, known, known.ward);
-  forged.segment("OBX").field(1, "1").field(2, "NM").components(3, {"2345-7", "グルコース", "LN"}).field(5, "500").field(8, "HH");
+  forged.segment("OBX")
+      .field(1, "1")
+      .field(2, "NM")
+      .components(3, {"2345-7", "グルコース", "LN"})
+      .field(5, "500")
+      .field(8, "HH");
   MN_CHECK(send(forged, "LAB", "mail address that is not the registry's"));
   last().expected_dead_letter = "address-mismatch";
 
@@ -245,6 +261,8 @@ const std::vector<HospitalProvider>& hospital_providers() {
   return providers;
 }
 
-Result<std::vector<HospitalMessage>> hospital_morning(const HospitalOptions& options) { return Morning(options).play(); }
+Result<std::vector<HospitalMessage>> hospital_morning(const HospitalOptions& options) {
+  return Morning(options).play();
+}
 
 }  // namespace minato

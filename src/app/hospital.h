@@ -1,6 +1,6 @@
-// A synthetic hospital's morning: admissions, orders, results, transfers, discharges and one merge, from three systems that
-// speak three character sets, with the mistakes and one forgery that every real morning has. All names are invented. The same
-// seed gives the same bytes, so what must come out of them is known in advance.
+// A synthetic hospital's morning: admissions, orders, results, transfers, discharges and one merge, from three systems
+// that speak three character sets, with the mistakes and one forgery that every real morning has. All names are
+// invented. The same seed gives the same bytes, so what must come out of them is known in advance.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace minato {
 struct HospitalOptions {
   std::uint64_t seed = 1;
   std::uint32_t patients = 40;
-  Time begin{};                  // 08:30 of the morning that is played
+  Time begin{};  // 08:30 of the morning that is played
   int utc_offset_minutes = 540;
 };
 

@@ -36,7 +36,8 @@ Housekeeping::Housekeeping(const HousekeepingContext& context)
       age.set(std::chrono::duration<double>(now - stats->oldest_waiting.value_or(now)).count());
     }
     disk.set(static_cast<double>(context_.stores.journal().stats().disk_bytes));
-    if (const auto space = real_files().space(context_.config.data_dir)) free.set(static_cast<double>(space->free_bytes));
+    if (const auto space = real_files().space(context_.config.data_dir))
+      free.set(static_cast<double>(space->free_bytes));
   });
 }
 
@@ -64,7 +65,8 @@ void Housekeeping::watch_feeds() {
         silence.feed.listener + "/" + silence.feed.sender_application + "|" + silence.feed.sender_facility;
     silent.insert(name);
     if (silent_.contains(name)) continue;
-    log::alarm("feed.silent", {{"feed", log::own(name)}, {"silent_ms", silence.silent}, {"usual_gap_ms", silence.usual_gap}});
+    log::alarm("feed.silent",
+               {{"feed", log::own(name)}, {"silent_ms", silence.silent}, {"usual_gap_ms", silence.usual_gap}});
   }
   for (const std::string& name : silent_) {
     if (!silent.contains(name)) log::info("feed.talks_again", {{"feed", log::own(name)}});

@@ -1,5 +1,5 @@
-// What nobody asks for and everybody expects: alarms about silent senders, expiring certificates and full disks, retention, gauges; and the
-// operations that concern the whole data directory: backup and purge.
+// What nobody asks for and everybody expects: alarms about silent senders, expiring certificates and full disks,
+// retention, gauges; and the operations that concern the whole data directory: backup and purge.
 #pragma once
 
 #include <set>
@@ -31,8 +31,8 @@ class Housekeeping {
   // Any thread.
   void write_status(JsonWriter& json) const;
   Status backup(const std::string& directory);
-  // Removes records up to `through`, but none that unfinished work needs. Before it does, the derived state of what goes is kept as a snapshot,
-  // so that the projections can still be rebuilt. Returns the last sequence that is gone.
+  // Removes records up to `through`, but none that unfinished work needs. Before it does, the derived state of what
+  // goes is kept as a snapshot, so that the projections can still be rebuilt. Returns the last sequence that is gone.
   Result<Seq> purge(Seq through, std::string_view by, std::string_view reason);
 
  private:

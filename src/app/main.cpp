@@ -8,14 +8,16 @@ namespace minato {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit status: 0 done; 1 it worked and the answer is no (refused, not found, check failed); 2 wrong command line or\n"
+    "Exit status: 0 done; 1 it worked and the answer is no (refused, not found, check failed); 2 wrong command line "
+    "or\n"
     "configuration; 3 the server or its data cannot be reached; 4 tried and failed.";
 
 // Runs at most one command: the callback of the subcommand that was named stores its exit status here.
 int exit_status = kExitUsage;
 
 void add_admin(CLI::App& app, AdminOptions& admin) {
-  app.add_option("--data-dir", admin.data_dir, "data directory of the server (finds its address and token)")->capture_default_str();
+  app.add_option("--data-dir", admin.data_dir, "data directory of the server (finds its address and token)")
+      ->capture_default_str();
   app.add_option("--url", admin.url, "address of the admin interface, instead of --data-dir");
   app.add_option("--token-file", admin.token_file, "file with the bearer token");
   app.add_option("--ca-file", admin.ca_file, "CA that signed the server's certificate");
@@ -69,7 +71,8 @@ void add_messages(CLI::App& root) {
   app->add_option("--type", options.type, "ADT or ADT^A01");
   app->add_option("--sender", options.sender, "MSH-3, or MSH-3|MSH-4");
   app->add_option("--listener", options.listener);
-  app->add_option("--status", options.status, "queued, done, parked, refused, duplicate, edited, discarded; with commas");
+  app->add_option("--status", options.status,
+                  "queued, done, parked, refused, duplicate, edited, discarded; with commas");
   app->add_option("--from", options.from, "received at or after (RFC 3339)");
   app->add_option("--to", options.to, "received before (RFC 3339)");
   app->add_option("--limit", options.limit)->capture_default_str();
@@ -143,7 +146,9 @@ void add_registry(CLI::App& root) {
   CLI::App* app = root.add_subcommand("registry", "patients and providers");
   app->require_subcommand(1);
   const auto what = [](CLI::App* sub, RegistryOptions& options) {
-    sub->add_option("what", options.what, "patients or providers")->required()->check(CLI::IsMember({"patients", "providers"}));
+    sub->add_option("what", options.what, "patients or providers")
+        ->required()
+        ->check(CLI::IsMember({"patients", "providers"}));
   };
   CLI::App* sub = add_registry_action(*app, list, "list", "find entries");
   what(sub, list);
@@ -241,7 +246,9 @@ void add_token(CLI::App& root) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Minato receives a hospital's HL7 v2 messages, keeps them, checks them, tells people and passes them on.", "minato");
+  CLI::App app(
+      "Minato receives a hospital's HL7 v2 messages, keeps them, checks them, tells people and passes them on.",
+      "minato");
   app.set_version_flag("--version", std::string("minato ") + kVersion);
   app.footer(kFooter);
   app.require_subcommand(1);

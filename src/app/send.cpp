@@ -31,10 +31,16 @@ bool wants_no_answer(const hl7::Header& header) {
   return header.accept_ack_type() == "NE" && header.application_ack_type() == "NE";
 }
 
-void print_answer(const SendOptions& options, std::string_view control_id, std::string_view code, std::string_view detail) {
+void print_answer(const SendOptions& options, std::string_view control_id, std::string_view code,
+                  std::string_view detail) {
   if (options.json) {
     std::string line;
-    JsonWriter(line).begin_object().member("control_id", control_id).member("ack", code).member("answer", detail).end_object();
+    JsonWriter(line)
+        .begin_object()
+        .member("control_id", control_id)
+        .member("ack", code)
+        .member("answer", detail)
+        .end_object();
     std::printf("%s\n", line.c_str());
     return;
   }

@@ -61,8 +61,10 @@ int run_config(const ConfigOptions& options) {
     std::fprintf(stderr, "%s\n", checked.error().what.c_str());
     return kExitUsage;
   }
-  if (options.action == "show" || options.json) std::printf("%s\n", to_json(config).c_str());
-  else std::printf("%s: no fault found\n", options.file.c_str());
+  if (options.action == "show" || options.json)
+    std::printf("%s\n", to_json(config).c_str());
+  else
+    std::printf("%s: no fault found\n", options.file.c_str());
   return kExitOk;
 }
 

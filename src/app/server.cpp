@@ -1,9 +1,9 @@
 #include "app/server.h"
 
-#include <csignal>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <atomic>
 #include <cstdlib>
@@ -42,7 +42,8 @@ void notify_systemd(std::string_view state) {
   const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return;
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  static_cast<void>(::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size));
+  static_cast<void>(
+      ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size));
   ::close(fd);
 }
 
@@ -57,7 +58,8 @@ Result<std::string> id_secret(const std::string& data_dir) {
 }
 
 std::string url_of(const Config& config, const SocketAddress& bound) {
-  const std::string host = config.http.address.find(':') == std::string::npos ? config.http.address : "[" + config.http.address + "]";
+  const std::string host =
+      config.http.address.find(':') == std::string::npos ? config.http.address : "[" + config.http.address + "]";
   return (config.http.tls.enabled() ? "https://" : "http://") + host + ":" + std::to_string(bound.port);
 }
 
@@ -86,7 +88,8 @@ struct Server::State {
   std::jthread follower;
   std::string url;
 
-  // The journal or the follower cannot go on: whatever is asked from now on could be answered wrongly. The main thread stops the process.
+  // The journal or the follower cannot go on: whatever is asked from now on could be answered wrongly. The main thread
+  // stops the process.
   void fail_for_good(const Error& error) {
     if (fatal.exchange(true)) return;
     log::alarm("server.stopping", {{"error", error}});
@@ -137,15 +140,15 @@ Status Server::State::add_workers(const NotifyRules& rules) {
   MN_TRY(templates, MailTemplates::load(real_files(), config.notify.templates_dir));
   MN_TRY(mail_config, mail_options(config, rules, url));
   mail = std::make_shared<MailStep>(
-      MailContext{stores->journal(), stores->derived(), stores->queue(), real_clock(), *sender, master.get(), stores->feeds(),
-                  std::move(templates), language::builtin_dictionary()},
+      MailContext{stores->journal(), stores->derived(), stores->queue(), real_clock(), *sender, master.get(),
+                  stores->feeds(), std::move(templates), language::builtin_dictionary()},
       std::move(mail_config));
   auto process = std::make_shared<ProcessStep>(
       stores->derived(), real_clock(), master.get(), ProcessOptions{stores->feeds(), rules, config.notify.enabled},
       [this](const hl7::Message& message, const Entry& entry) { return route(message, entry); });
   const std::string node = crypto::random_token().substr(0, 8);
-  workers = std::make_unique<WorkerPool>(WorkerContext{stores->journal(), stores->queue(), stores->progress(), real_clock(),
-                                                       real_random(), metrics, node});
+  workers = std::make_unique<WorkerPool>(WorkerContext{stores->journal(), stores->queue(), stores->progress(),
+                                                       real_clock(), real_random(), metrics, node});
   const RetryPolicy retry{config.queue.receives_max, config.queue.backoff_first, config.queue.backoff_max};
   workers->add({"process", {std::string(kProcessStep)}, process, config.queue.workers, 64, retry});
   workers->add({"mail", {std::string(kMailStep)}, mail, 2, 8, retry});
@@ -171,7 +174,8 @@ Status Server::State::open_destinations() {
   }
   MN_TRY(opened, CurrentRoutes::open(real_files(), config.data_dir + "/routes", initial, names));
   routes = std::move(opened);
-  // The file of the configuration counts at every start; what was applied by the interface lasts until then only if no file is configured.
+  // The file of the configuration counts at every start; what was applied by the interface lasts until then only if no
+  // file is configured.
   if (!config.routes_file.empty() && routes->current()->text() != initial) {
     MN_TRY(version, routes->apply(initial));
     log::info("routes.applied", {{"version", log::own(version)}});
@@ -179,8 +183,9 @@ Status Server::State::open_destinations() {
   for (const DestinationConfig& destination : config.destinations) {
     MN_TRY(options, destination_options(destination));
     MN_TRY(deliverer, make_deliverer(options, real_files(), real_clock()));
-    destinations.emplace(options.name, std::make_shared<DeliverStep>(DeliverStep::Context{*routes, *guard, real_clock()}, options,
-                                                                     std::move(deliverer)));
+    destinations.emplace(options.name,
+                         std::make_shared<DeliverStep>(DeliverStep::Context{*routes, *guard, real_clock()}, options,
+                                                       std::move(deliverer)));
   }
   return {};
 }
@@ -216,8 +221,10 @@ void Server::State::make_services() {
       .metrics = metrics,
       .ready =
           [this](std::string& why) {
-            if (fatal) why = "stopping: the journal or the follower failed";
-            else if (!ready) why = "starting";
+            if (fatal)
+              why = "stopping: the journal or the follower failed";
+            else if (!ready)
+              why = "starting";
             return ready && !fatal;
           },
       .status =
@@ -228,15 +235,15 @@ void Server::State::make_services() {
             json.end_object().member("connections", mllp->connections());
           },
       .backup = [this](const std::string& directory) { return housekeeping->backup(directory); },
-      .purge = [this](Seq through, std::string_view by, std::string_view reason) {
-        return housekeeping->purge(through, by, reason);
-      },
+      .purge = [this](Seq through, std::string_view by,
+                      std::string_view reason) { return housekeeping->purge(through, by, reason); },
       .reload = [this]() -> Status {
         if (config.http.tls.enabled()) MN_CHECK(http->reload_tls());
         return mllp->reload_certificates();
       },
       .routes_text = [this] { return routes->current()->text(); },
-      .routes_dry_run = [this](const std::string& text, std::size_t messages_max) { return dry_run(text, messages_max); },
+      .routes_dry_run = [this](const std::string& text,
+                               std::size_t messages_max) { return dry_run(text, messages_max); },
       .routes_apply = [this](const std::string& text, std::string_view by) -> Result<std::string> {
         MN_TRY(version, routes->apply(text));
         MN_CHECK(stores->operations().note_action(by, "routes applied", version));
@@ -285,8 +292,8 @@ Result<std::unique_ptr<Server>> Server::start(const Config& config) {
   state.url = config.notify.base_url;
   if (state.url.empty()) state.url = "http://" + config.http.address + ":" + std::to_string(config.http.port);
   MN_CHECK(state.open_flow());
-  state.housekeeping = std::make_unique<Housekeeping>(
-      HousekeepingContext{state.config, *state.stores, state.metrics, real_clock()});
+  state.housekeeping =
+      std::make_unique<Housekeeping>(HousekeepingContext{state.config, *state.stores, state.metrics, real_clock()});
   state.make_services();
   MN_CHECK(state.open_doors());
   state.workers->start();
@@ -315,8 +322,10 @@ Status Server::wait() {
     if (signal == SIGTERM || signal == SIGINT) break;
     if (signal == SIGHUP) {
       const Status reloaded = state_->services->reload();
-      if (reloaded) log::info("server.reloaded", {});
-      else log::error("server.reload_failed", {{"error", reloaded.error()}});
+      if (reloaded)
+        log::info("server.reloaded", {});
+      else
+        log::error("server.reload_failed", {{"error", reloaded.error()}});
     }
     state_->housekeeping->tick();
   }

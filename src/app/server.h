@@ -21,8 +21,8 @@ class Server {
 
   // "ready mllp=127.0.0.1:2575 http=http://127.0.0.1:8080 data=minato-data"
   std::string ready_line() const;
-  // Serves until SIGTERM or SIGINT (kExitOk) or until the journal or the follower failed for good. SIGHUP reads certificates again. Does the
-  // housekeeping of every second and minute meanwhile.
+  // Serves until SIGTERM or SIGINT (kExitOk) or until the journal or the follower failed for good. SIGHUP reads
+  // certificates again. Does the housekeeping of every second and minute meanwhile.
   Status wait();
   void stop();
 

@@ -20,11 +20,11 @@ constexpr auto kAnswerWait = std::chrono::seconds(30);
 constexpr auto kWorkWait = std::chrono::seconds(60);
 
 struct Tally {
-  std::map<std::string, std::uint64_t> acks;    // code → answers
-  std::map<std::string, std::uint64_t> kinds;   // what → messages
+  std::map<std::string, std::uint64_t> acks;   // code → answers
+  std::map<std::string, std::uint64_t> kinds;  // what → messages
   std::uint64_t sent = 0, mails = 0, dead_letters = 0, resends = 0;
-  std::uint64_t stored = 0;                     // messages that must be found afterwards
-  std::vector<std::string> wrong;               // what was not as it must be
+  std::uint64_t stored = 0;        // messages that must be found afterwards
+  std::vector<std::string> wrong;  // what was not as it must be
 };
 
 // One link for each system, as in a hospital.
@@ -93,9 +93,11 @@ Result<Tally> play(const SimulateOptions& options, const std::vector<HospitalMes
 void print(const Tally& tally) {
   std::printf("\nSent %llu messages from three systems (ISO-2022-JP, Shift_JIS, UTF-8):\n",
               static_cast<unsigned long long>(tally.sent));
-  for (const auto& [what, count] : tally.kinds) std::printf("  %5llu  %s\n", static_cast<unsigned long long>(count), what.c_str());
+  for (const auto& [what, count] : tally.kinds)
+    std::printf("  %5llu  %s\n", static_cast<unsigned long long>(count), what.c_str());
   std::printf("Answers:");
-  for (const auto& [code, count] : tally.acks) std::printf("  %s %llu", code.c_str(), static_cast<unsigned long long>(count));
+  for (const auto& [code, count] : tally.acks)
+    std::printf("  %s %llu", code.c_str(), static_cast<unsigned long long>(count));
   std::printf("\n");
 }
 
@@ -114,20 +116,24 @@ Result<Tally> check(const SimulateOptions& options, Tally tally) {
       MN_TRY(effects_text, client.get("/api/v1/effects?kind=mail&limit=1000"));
       MN_TRY(effects, json::parse(effects_text));
       std::uint64_t mails = 0;
-      for (const auto effect : effects.root()["effects"].entries()) mails += effect.value["state"].string_or("") == "done" ? 1 : 0;
+      for (const auto effect : effects.root()["effects"].entries())
+        mails += effect.value["state"].string_or("") == "done" ? 1 : 0;
       const std::uint64_t total = number(status.root()["messages"]["total"]);
       const std::uint64_t parked = number(queue["parked"]);
-      std::printf("Stored %llu messages, sent %llu mails, kept %llu dead letters.\n", static_cast<unsigned long long>(total),
-                  static_cast<unsigned long long>(mails), static_cast<unsigned long long>(parked));
+      std::printf("Stored %llu messages, sent %llu mails, kept %llu dead letters.\n",
+                  static_cast<unsigned long long>(total), static_cast<unsigned long long>(mails),
+                  static_cast<unsigned long long>(parked));
       const auto expect = [&](const char* what, std::uint64_t is, std::uint64_t must) {
-        if (is != must) tally.wrong.push_back(std::string(what) + ": " + std::to_string(is) + ", must be " + std::to_string(must));
+        if (is != must)
+          tally.wrong.push_back(std::string(what) + ": " + std::to_string(is) + ", must be " + std::to_string(must));
       };
       expect("stored messages", total, tally.stored);
       expect("mails", mails, tally.mails);
       expect("dead letters", parked, tally.dead_letters);
       return tally;
     }
-    if (std::chrono::steady_clock::now() > deadline) return fail(Errc::kRetry, "the server has not worked everything off in a minute");
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(Errc::kRetry, "the server has not worked everything off in a minute");
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }

@@ -30,14 +30,20 @@ JournalEvents journal_events(metrics::Registry& metrics, const std::function<voi
     if (on_fatal) on_fatal(error);
   };
   events.space_low = [](bool low) {
-    if (low) log::alarm("disk.low", {});
-    else log::info("disk.enough_again", {});
+    if (low)
+      log::alarm("disk.low", {});
+    else
+      log::info("disk.enough_again", {});
   };
   events.sealed = [](const SealFigures& figures) {
-    log::info("journal.sealed", {{"first", figures.first.value}, {"last", figures.last.value},
-                                 {"raw_bytes", figures.raw_bytes}, {"sealed_bytes", figures.sealed_bytes}});
+    log::info("journal.sealed", {{"first", figures.first.value},
+                                 {"last", figures.last.value},
+                                 {"raw_bytes", figures.raw_bytes},
+                                 {"sealed_bytes", figures.sealed_bytes}});
   };
-  events.maintenance_failed = [](const Error& error) { log::warning("journal.maintenance_failed", {{"error", error}}); };
+  events.maintenance_failed = [](const Error& error) {
+    log::warning("journal.maintenance_failed", {{"error", error}});
+  };
   return events;
 }
 
@@ -130,7 +136,8 @@ Result<std::unique_ptr<Stores>> Stores::open(const Config& config, metrics::Regi
   follower.observer = std::move(hooks.observer);
   follower.on_fatal = std::move(hooks.on_fatal);
   out->follower_ = std::make_unique<Follower>(
-      FollowerContext{*out->journal_, *out->derived_, *out->queue_, out->progress_, real_clock(), metrics}, std::move(follower));
+      FollowerContext{*out->journal_, *out->derived_, *out->queue_, out->progress_, real_clock(), metrics},
+      std::move(follower));
   out->operations_ = std::make_unique<Operations>(
       OperationsContext{*out->journal_, *out->derived_, *out->queue_, out->progress_, real_clock()});
   return out;

@@ -1,5 +1,6 @@
-// Everything that lasts, opened from the configuration: journal, derived database, queue, and the follower that keeps the last two up with
-// the first. The server stands on it; so do commands that read a data directory while no server runs.
+// Everything that lasts, opened from the configuration: journal, derived database, queue, and the follower that keeps
+// the last two up with the first. The server stands on it; so do commands that read a data directory while no server
+// runs.
 //
 // data_dir/
 //   journal/            segments (docs/formats/journal.md), and the lock that keeps a second process out

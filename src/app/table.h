@@ -18,7 +18,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Columns that the UTF-8 text takes on a terminal: 2 for East Asian wide and full-width characters, 0 for combining marks.
+// Columns that the UTF-8 text takes on a terminal: 2 for East Asian wide and full-width characters, 0 for combining
+// marks.
 std::size_t display_width(std::string_view utf8);
 
 }  // namespace minato

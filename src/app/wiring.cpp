@@ -131,8 +131,8 @@ Result<http::ServerOptions> http_options(const Config& config) {
   tls.client_ca_file = config.http.tls.client_ca_file;
   tls.crl_file = config.http.tls.crl_file;
   if (!tls.client_ca_file.empty()) {
-    tls.client_certificates =
-        config.http.tls.client_certificate == "optional" ? ClientCertificates::kOptional : ClientCertificates::kRequired;
+    tls.client_certificates = config.http.tls.client_certificate == "optional" ? ClientCertificates::kOptional
+                                                                               : ClientCertificates::kRequired;
   }
   out.tls = std::move(tls);
   return out;
@@ -194,7 +194,9 @@ Result<std::unique_ptr<MailSender>> mail_sender(const Config& config) {
 
 Result<DestinationOptions> destination_options(const DestinationConfig& config) {
   const auto negative = [](const std::string& word) {
-    return word == "retry" ? NegativeAnswer::kRetry : word == "accept" ? NegativeAnswer::kAccept : NegativeAnswer::kPark;
+    return word == "retry"    ? NegativeAnswer::kRetry
+           : word == "accept" ? NegativeAnswer::kAccept
+                              : NegativeAnswer::kPark;
   };
   DestinationOptions out;
   out.name = config.name;

@@ -16,8 +16,8 @@ inline constexpr std::size_t kMllpFrameBytesMax = 128 * kMiB;
 inline constexpr std::size_t kJournalRecordBytesMax = 160 * kMiB;
 // What may wait for the running commit. Past it `submit` refuses and the listener stops reading.
 inline constexpr std::size_t kJournalPendingBytesMax = 256 * kMiB;
-// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs more
-// than its compressed size: small enough not to matter on a small site, large enough that a large one makes some
+// A segment is sealed at this size. What is not yet sealed is not yet compressed, so this is what the journal costs
+// more than its compressed size: small enough not to matter on a small site, large enough that a large one makes some
 // hundred files a day.
 inline constexpr std::size_t kSegmentBytes = 16 * kMiB;
 // One group of the journal's commit: what one write and one fdatasync carry. A single submission may be larger.
@@ -59,13 +59,15 @@ inline constexpr std::size_t kNoticeResultsMax = 60;
 inline constexpr std::size_t kNoticeTextCharactersMax = 200;
 // Providers that one message may name; an honest one has some ten.
 inline constexpr std::size_t kVerifyProvidersMax = 200;
-// Patients merged into one, directly or not, that are looked at for the demographics of a sender that has not heard of the merge.
+// Patients merged into one, directly or not, that are looked at for the demographics of a sender that has not heard of
+// the merge.
 inline constexpr std::size_t kVerifyMergedMax = 100;
 // Answers of a patient master.
 inline constexpr std::size_t kMasterPeopleMax = 10;
 inline constexpr std::size_t kMasterAnswerBytesMax = 1 * kMiB;
 inline constexpr std::size_t kMasterConnectionsMax = 4;
-// JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the stack.
+// JSON that others send us: registry imports and rules are the largest; deeper than any of them, shallow enough for the
+// stack.
 inline constexpr std::size_t kJsonBytesMax = 64 * kMiB;
 inline constexpr std::size_t kJsonDepthMax = 128;
 
@@ -93,18 +95,19 @@ inline constexpr std::size_t kAddressListMax = 4096;
 inline constexpr std::size_t kHl7BatchMessagesMax = 100'000;
 inline constexpr std::size_t kHl7RepetitionsMax = 10'000;
 inline constexpr std::size_t kHl7ComponentsMax = 1'000;
-// ISO says 20 characters for MSH-10, the field says 50 and more; an answer carries back what is no longer than this, whole.
+// ISO says 20 characters for MSH-10, the field says 50 and more; an answer carries back what is no longer than this,
+// whole.
 inline constexpr std::size_t kHl7EchoedFieldBytesMax = 4 * kKiB;
 
 // MLLP: how much of what is no good frame is kept, enough to read an MSH for the answer and to show in a hex view.
 inline constexpr std::size_t kMllpStrayBytesKept = 64 * kKiB;
 
-// Message index. Identifiers longer than this are cut, in the index and in the search alike; more of them in one message
-// (a batch of merges) are not found by themselves.
+// Message index. Identifiers longer than this are cut, in the index and in the search alike; more of them in one
+// message (a batch of merges) are not found by themselves.
 inline constexpr std::size_t kIndexValueBytesMax = 128;
 inline constexpr std::size_t kIndexIdsPerMessageMax = 64;
-// Different combinations of listener, sender, type and trigger that get posting lists of their own; a sender that invents
-// names shares one list with its kind. A large hospital has some 3,000.
+// Different combinations of listener, sender, type and trigger that get posting lists of their own; a sender that
+// invents names shares one list with its kind. A large hospital has some 3,000.
 inline constexpr std::size_t kIndexFeedsMax = 8192;
 // Different peers, answers and warnings that are stored once; further ones are stored in each row.
 inline constexpr std::size_t kIndexTextsMax = 65'536;
@@ -142,7 +145,8 @@ inline constexpr std::size_t kMllpAnswerBytesMax = 256 * kKiB;
 // What one link may read before the others have their turn, and what is handed to the journal at once.
 inline constexpr std::size_t kMllpRoundBytesMax = 4 * kMiB;
 
-// Rules that pass messages on: more than any site has written, small enough that a message's way through them stays short.
+// Rules that pass messages on: more than any site has written, small enough that a message's way through them stays
+// short.
 inline constexpr std::size_t kRoutesMax = 1000;
 inline constexpr std::size_t kRouteChangesMax = 200;
 inline constexpr std::size_t kRouteConditionsMax = 1000;  // of one route, nested ones counted

@@ -13,12 +13,15 @@ DeliveryResult refused_delivery(std::string what) { return {DeliveryResult::Stat
 Result<std::unique_ptr<Deliverer>> make_deliverer(const DestinationOptions& options, Files& files, Clock& clock) {
   switch (options.kind) {
     case DestinationKind::kMllp:
-      if (options.host.empty() || options.port == 0) return fail(Errc::kRefused, options.name + ": host and port are needed");
+      if (options.host.empty() || options.port == 0)
+        return fail(Errc::kRefused, options.name + ": host and port are needed");
       return make_mllp_deliverer(options);
     case DestinationKind::kWebhook:
-      if (options.url.empty() || options.secret.empty()) return fail(Errc::kRefused, options.name + ": url and secret are needed");
+      if (options.url.empty() || options.secret.empty())
+        return fail(Errc::kRefused, options.name + ": url and secret are needed");
       return make_webhook_deliverer(options, clock);
-    case DestinationKind::kFile: break;
+    case DestinationKind::kFile:
+      break;
   }
   if (options.directory.empty()) return fail(Errc::kRefused, options.name + ": directory is needed");
   return make_file_deliverer(options, files);

@@ -1,5 +1,6 @@
-// Handing a message to another system: by MLLP, as a signed HTTP call, as a file. Receivers recognise a repetition by the message's control
-// id, the idempotency key, or the file's name, so a delivery that may have happened is simply repeated.
+// Handing a message to another system: by MLLP, as a signed HTTP call, as a file. Receivers recognise a repetition by
+// the message's control id, the idempotency key, or the file's name, so a delivery that may have happened is simply
+// repeated.
 //
 //   MN_TRY(lab, make_deliverer(options, files, clock));
 //   DeliveryResult result = lab->deliver({.bytes = message, .idempotency_key = "lab:17:copies", .seq = Seq{17}}, stop);
@@ -41,13 +42,14 @@ struct DestinationOptions {
   std::string url, ca_file;
   std::string secret;  // of the signature
   WebhookBody body = WebhookBody::kHl7;
-  // kFile: {date} of receipt, {type}, {trigger}, {control_id}, {seq}; everything else stands for itself, '/' makes folders.
+  // kFile: {date} of receipt, {type}, {trigger}, {control_id}, {seq}; everything else stands for itself, '/' makes
+  // folders.
   std::string directory, file_name = "{date}/{type}/{seq}.hl7";
 };
 
 struct Delivery {
-  std::string_view bytes;            // one message
-  std::string idempotency_key;       // the same for every attempt
+  std::string_view bytes;       // one message
+  std::string idempotency_key;  // the same for every attempt
   Seq seq;
   Time received{};
 };
@@ -62,19 +64,20 @@ struct DeliveryResult {
 class Deliverer {
  public:
   virtual ~Deliverer() = default;
-  // Waits for the receiver's answer, or a time-out. Thread-safe; a destination delivers one message at a time, in the order of the calls.
+  // Waits for the receiver's answer, or a time-out. Thread-safe; a destination delivers one message at a time, in the
+  // order of the calls.
   virtual DeliveryResult deliver(const Delivery& delivery, const std::stop_token& stop) = 0;
 };
 
 // kRefused: options that make no destination.
 Result<std::unique_ptr<Deliverer>> make_deliverer(const DestinationOptions& options, Files& files, Clock& clock);
 
-// t=1700000000,v1=<hex of HMAC-SHA-256(secret, "1700000000." + body)>: the header Minato-Signature. A receiver recomputes it, compares in
-// constant time, and refuses a time that is too far off.
+// t=1700000000,v1=<hex of HMAC-SHA-256(secret, "1700000000." + body)>: the header Minato-Signature. A receiver
+// recomputes it, compares in constant time, and refuses a time that is too far off.
 std::string webhook_signature(std::string_view secret, Time now, std::string_view body);
 
-// The file's name for a message; kRefused: it would leave the directory or has an empty part. Values out of the message are reduced to letters,
-// digits, '-', '_' and '.'.
+// The file's name for a message; kRefused: it would leave the directory or has an empty part. Values out of the message
+// are reduced to letters, digits, '-', '_' and '.'.
 Result<std::string> delivery_file_name(std::string_view pattern, const Delivery& delivery);
 
 }  // namespace minato

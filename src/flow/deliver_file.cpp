@@ -12,7 +12,8 @@ constexpr std::size_t kNamePartBytesMax = 100;
 std::string safe(std::string_view value) {
   std::string out;
   for (const char c : value.substr(0, kNamePartBytesMax)) {
-    const bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    const bool keep =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     out += keep ? c : '_';
   }
   while (out.starts_with('.')) out.erase(0, 1);
@@ -56,7 +57,8 @@ class FileDeliverer : public Deliverer {
     const std::lock_guard lock(mutex_);
     const Status written = write(path, delivery.bytes);
     if (written) return delivered("written");
-    return written.error().code == Errc::kConflict ? refused_delivery(written.error().what) : retry_delivery(written.error().what);
+    return written.error().code == Errc::kConflict ? refused_delivery(written.error().what)
+                                                   : retry_delivery(written.error().what);
   }
 
  private:
@@ -87,7 +89,8 @@ Result<std::string> delivery_file_name(std::string_view pattern, const Delivery&
     if (close == std::string_view::npos) break;
     out += pattern.substr(at, open - at);
     const std::string value = value_of(pattern.substr(open + 1, close - open - 1), delivery);
-    if (value.empty()) return fail(Errc::kRefused, "file_name: there are {date}, {type}, {trigger}, {control_id} and {seq}");
+    if (value.empty())
+      return fail(Errc::kRefused, "file_name: there are {date}, {type}, {trigger}, {control_id} and {seq}");
     out += value;
     at = close + 1;
   }

@@ -57,9 +57,12 @@ class MllpDeliverer : public Deliverer {
     if (hl7::positive(ack->code)) return delivered(code);
     const bool rejected = ack->code == hl7::AckCode::kAR || ack->code == hl7::AckCode::kCR;
     switch (rejected ? options_.on_ar : options_.on_ae) {
-      case NegativeAnswer::kAccept: return delivered(code);
-      case NegativeAnswer::kRetry: return retry_delivery("answered " + code);
-      case NegativeAnswer::kPark: break;
+      case NegativeAnswer::kAccept:
+        return delivered(code);
+      case NegativeAnswer::kRetry:
+        return retry_delivery("answered " + code);
+      case NegativeAnswer::kPark:
+        break;
     }
     return refused_delivery("answered " + code);
   }

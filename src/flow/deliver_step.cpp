@@ -20,16 +20,20 @@ std::string to_json(const DeliveryArgs& args) {
 std::optional<DeliveryArgs> parse_args(std::string_view json) {
   const auto document = json::parse(json);
   if (!document) return std::nullopt;
-  DeliveryArgs out{std::string(document->root()["route"].string_or("")), std::string(document->root()["version"].string_or(""))};
+  DeliveryArgs out{std::string(document->root()["route"].string_or("")),
+                   std::string(document->root()["version"].string_or(""))};
   if (out.route.empty() || out.version.empty()) return std::nullopt;
   return out;
 }
 
 EffectKind effect_kind(DestinationKind kind) {
   switch (kind) {
-    case DestinationKind::kMllp: return EffectKind::kForward;
-    case DestinationKind::kWebhook: return EffectKind::kWebhook;
-    case DestinationKind::kFile: return EffectKind::kFile;
+    case DestinationKind::kMllp:
+      return EffectKind::kForward;
+    case DestinationKind::kWebhook:
+      return EffectKind::kWebhook;
+    case DestinationKind::kFile:
+      return EffectKind::kFile;
   }
   return EffectKind::kForward;
 }
@@ -37,7 +41,8 @@ EffectKind effect_kind(DestinationKind kind) {
 }  // namespace
 
 Result<std::unique_ptr<CurrentRoutes>> CurrentRoutes::open(Files& files, const std::string& directory,
-                                                           std::string_view initial, std::vector<std::string> destinations) {
+                                                           std::string_view initial,
+                                                           std::vector<std::string> destinations) {
   std::unique_ptr<CurrentRoutes> out(new CurrentRoutes(files, directory, std::move(destinations)));
   MN_CHECK(files.make_directories(directory));
   MN_TRY(there, files.exists(directory + "/current"));
@@ -65,7 +70,8 @@ Result<std::shared_ptr<const RouteSet>> CurrentRoutes::version(const std::string
   }
   MN_TRY(text, read_file(files_, directory_ + "/" + version + ".toml", kRouteTextBytesMax));
   MN_TRY(rules, RouteSet::parse(text, version + ".toml"));
-  if (rules->version() != version) return fail(Errc::kCorrupt, "the rules' file does not have the bytes that its name says");
+  if (rules->version() != version)
+    return fail(Errc::kCorrupt, "the rules' file does not have the bytes that its name says");
   const std::lock_guard lock(mutex_);
   versions_.emplace(version, rules);
   return rules;
@@ -91,7 +97,8 @@ std::vector<ChildItem> routed_children(const RouteSet& rules, const hl7::Message
   for (const Route* route : rules.match(message, facts)) {
     for (const std::string& destination : route->to) {
       const auto kind = destinations.find(destination);
-      if (kind == destinations.end()) continue;  // checked when the rules were applied; the configuration has lost it since
+      if (kind == destinations.end())
+        continue;  // checked when the rules were applied; the configuration has lost it since
       ChildItem child;
       child.step = delivery_step_name(kind->second, destination);
       child.lanes = lanes_of(message, child.step);

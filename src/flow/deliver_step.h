@@ -1,4 +1,5 @@
-// Passing messages on: which rules are in use, what they make of a message as queue items, and the step that delivers one.
+// Passing messages on: which rules are in use, what they make of a message as queue items, and the step that delivers
+// one.
 #pragma once
 
 #include <map>
@@ -19,8 +20,8 @@ namespace minato {
 class CurrentRoutes {
  public:
   // `initial` is used when no version is in use yet: the text of the configuration's routes_file, may be empty.
-  static Result<std::unique_ptr<CurrentRoutes>> open(Files& files, const std::string& directory, std::string_view initial,
-                                                     std::vector<std::string> destinations);
+  static Result<std::unique_ptr<CurrentRoutes>> open(Files& files, const std::string& directory,
+                                                     std::string_view initial, std::vector<std::string> destinations);
   std::shared_ptr<const RouteSet> current() const;
   // kNotFound: no such version was ever in use here.
   Result<std::shared_ptr<const RouteSet>> version(const std::string& version);
@@ -72,8 +73,8 @@ class DeliverStep : public Step {
   Breaker breaker_;
 };
 
-// What `after` would change on stored messages against `before`, as JSON: for each message that would be treated differently, the rules
-// that match before and after, and for each changed output the fields with their values.
+// What `after` would change on stored messages against `before`, as JSON: for each message that would be treated
+// differently, the rules that match before and after, and for each changed output the fields with their values.
 class DryRun {
  public:
   DryRun(const RouteSet& before, const RouteSet& after) : before_(before), after_(after) {}

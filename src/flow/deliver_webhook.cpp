@@ -64,7 +64,8 @@ class WebhookDeliverer : public Deliverer {
     const std::string status = std::to_string(response->status);
     const Status judged = http::delivery_status(response->status);
     if (judged) return delivered(status);
-    if (judged.error().code == Errc::kRetry) return retry_delivery("answered " + status, retry_after(response->headers, now));
+    if (judged.error().code == Errc::kRetry)
+      return retry_delivery("answered " + status, retry_after(response->headers, now));
     return refused_delivery("answered " + status);
   }
 

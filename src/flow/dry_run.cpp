@@ -20,8 +20,10 @@ std::string field_text(const hl7::Segment& segment, std::size_t field) {
   return segment.exists() && field <= segment.field_count() ? segment.field(field).text() : "";
 }
 
-void compare_segments(const hl7::Segment& before, const hl7::Segment& after, const std::string& name, std::vector<Difference>& out) {
-  const std::size_t fields = std::max(before.exists() ? before.field_count() : 0, after.exists() ? after.field_count() : 0);
+void compare_segments(const hl7::Segment& before, const hl7::Segment& after, const std::string& name,
+                      std::vector<Difference>& out) {
+  const std::size_t fields =
+      std::max(before.exists() ? before.field_count() : 0, after.exists() ? after.field_count() : 0);
   for (std::size_t field = 1; field <= fields && out.size() < kDifferencesMax; ++field) {
     const std::string old_text = field_text(before, field), new_text = field_text(after, field);
     if (old_text != new_text) out.push_back({name + "-" + std::to_string(field), old_text, new_text});
@@ -39,7 +41,8 @@ std::vector<Difference> compare(const std::string& before, const std::string& af
     const auto old_segments = old_message->segments(id), new_segments = new_message->segments(id);
     for (std::size_t n = 0; n < std::max(old_segments.size(), new_segments.size()); ++n) {
       compare_segments(n < old_segments.size() ? old_segments[n] : hl7::Segment(),
-                       n < new_segments.size() ? new_segments[n] : hl7::Segment(), id + "[" + std::to_string(n + 1) + "]", out);
+                       n < new_segments.size() ? new_segments[n] : hl7::Segment(),
+                       id + "[" + std::to_string(n + 1) + "]", out);
     }
   }
   return out;
@@ -52,7 +55,8 @@ void write_names(JsonWriter& json, std::string_view key, const std::vector<const
 }
 
 bool same_routes(const std::vector<const Route*>& before, const std::vector<const Route*>& after) {
-  return std::ranges::equal(before, after, [](const Route* a, const Route* b) { return a->name == b->name && a->to == b->to; });
+  return std::ranges::equal(before, after,
+                            [](const Route* a, const Route* b) { return a->name == b->name && a->to == b->to; });
 }
 
 }  // namespace

@@ -13,11 +13,14 @@ Result<EffectGuard::Before> EffectGuard::ask(std::string_view key) const {
   MN_TRY(effect, EffectLedger(reader->database()).find(key));
   if (!effect) return Before::kNothing;
   switch (effect->state) {
-    case EffectState::kDone: return Before::kDone;
-    case EffectState::kIntended: return Before::kUncertain;
+    case EffectState::kDone:
+      return Before::kDone;
+    case EffectState::kIntended:
+      return Before::kUncertain;
     // Parked as uncertain before: that it runs again is a person's decision.
     case EffectState::kUncertain:
-    case EffectState::kFailed: break;
+    case EffectState::kFailed:
+      break;
   }
   return Before::kNothing;
 }

@@ -1,4 +1,5 @@
-// What each feed's messages leave unsaid: the domain of identifiers without an assigning authority, the offset of times without a zone.
+// What each feed's messages leave unsaid: the domain of identifiers without an assigning authority, the offset of times
+// without a zone.
 #pragma once
 
 #include <string>

@@ -71,7 +71,8 @@ Follower::Follower(const FollowerContext& context, FollowerOptions options)
       options_(std::move(options)),
       projections_(std::make_unique<Projections>(context.derived.writer())),
       applied_(context.metrics.counter("minato_follower_records_total", "Journal records applied.")),
-      unreadable_(context.metrics.counter("minato_follower_unreadable_total", "Journal records that nothing could be made of.")),
+      unreadable_(context.metrics.counter("minato_follower_unreadable_total",
+                                          "Journal records that nothing could be made of.")),
       lag_(context.metrics.gauge("minato_follower_lag_records", "Journal records not yet applied.")) {
   context_.derived.enlist(projections_->index);
   context_.derived.enlist(projections_->activity);
@@ -160,8 +161,10 @@ Status Follower::apply_derived(std::span<const Entry> entries, std::span<const E
 Status Follower::apply_one(const Entry& entry, const EntryPlan& plan) {
   switch (entry.record.kind) {
     case RecordKind::kHl7Received:
-    case RecordKind::kHl7Refused: return apply_message(entry, plan);
-    case RecordKind::kHl7Duplicate: return {};
+    case RecordKind::kHl7Refused:
+      return apply_message(entry, plan);
+    case RecordKind::kHl7Duplicate:
+      return {};
     case RecordKind::kRegistryImport:
     case RecordKind::kRegistryChange:
       if (is_kept(entry.seq)) return {};
@@ -172,7 +175,8 @@ Status Follower::apply_one(const Entry& entry, const EntryPlan& plan) {
       if (through) projections_->purging = *through;
       return {};
     }
-    default: return apply_outcome(entry, plan);
+    default:
+      return apply_outcome(entry, plan);
   }
 }
 
@@ -185,7 +189,8 @@ Status Follower::apply_message(const Entry& entry, const EntryPlan& plan) {
   MN_CHECK(projections_->activity.note(feed, entry.seq, row.received, row.bytes, event));
   if (!plan.received->authoritative || !plan.message || entry.record.kind != RecordKind::kHl7Received) return {};
   if (is_kept(entry.seq)) return {};
-  for (const PatientEvent& change : read_patient_events(*plan.message, options_.feeds->rules_of(*plan.message), entry.record.time)) {
+  for (const PatientEvent& change :
+       read_patient_events(*plan.message, options_.feeds->rules_of(*plan.message), entry.record.time)) {
     MN_TRY(applied, projections_->patients.apply(change, entry.seq));
     if (applied.outcome == PatientOutcome::kApplied) continue;
     log::info("registry.event", {{"seq", entry.seq.value}, {"outcome", log::own(name(applied.outcome))}});

@@ -1,13 +1,15 @@
-// The follower: the one thread that reads the journal in order and brings everything derived from it up to date: message index, feed
-// activity, registries, ledger of effects (one SQLite transaction with the position) and the queue (its own transaction with its own position).
+// The follower: the one thread that reads the journal in order and brings everything derived from it up to date:
+// message index, feed activity, registries, ledger of effects (one SQLite transaction with the position) and the queue
+// (its own transaction with its own position).
 //
 //   Follower follower(context, options);
 //   MN_CHECK(follower.catch_up(stop));       // before the doors open
 //   auto thread = start_thread("follow", [&](std::stop_token stop) { follower.run(stop); });
 //
-// What it derives depends on the journal alone (and on the feeds' default domains), so deleting the derived files and starting again gives the
-// same state. A record that it cannot make sense of is counted and passed over: the bytes are in the journal, and nothing else waits for it.
-// kCorrupt from the journal or the database ends run() and is told to `on_fatal`.
+// What it derives depends on the journal alone (and on the feeds' default domains), so deleting the derived files and
+// starting again gives the same state. A record that it cannot make sense of is counted and passed over: the bytes are
+// in the journal, and nothing else waits for it. kCorrupt from the journal or the database ends run() and is told to
+// `on_fatal`.
 #pragma once
 
 #include <functional>

@@ -10,7 +10,8 @@ namespace {
 
 // Longer identifiers are nonsense from a hostile sender: their lane is named by a digest.
 constexpr std::size_t kLaneKeyBytesMax = 64;
-// A merge names two patients; more in one message (HL7 v2.5.1 section 3.3.40 repeats the group) are ordered by the first two.
+// A merge names two patients; more in one message (HL7 v2.5.1 section 3.3.40 repeats the group) are ordered by the
+// first two.
 constexpr std::size_t kBarrierLanesMax = 2;
 
 bool names_two_patients(std::string_view trigger) {
@@ -98,21 +99,37 @@ EntryPlan plan_entry(const Entry& entry) {
   const std::string& meta = entry.record.meta;
   switch (entry.record.kind) {
     case RecordKind::kHl7Received:
-    case RecordKind::kHl7Refused: plan_message(entry, plan); break;
-    case RecordKind::kOutcome: take(plan, parse_outcome(meta)); break;
-    case RecordKind::kAttemptFailed: take(plan, parse_attempt_failed(meta)); break;
-    case RecordKind::kParked: take(plan, parse_parked(meta)); break;
-    case RecordKind::kEffectIntent: take(plan, parse_intent(meta)); break;
-    case RecordKind::kRedrive: take(plan, parse_redrive(meta)); break;
-    case RecordKind::kDiscard: take(plan, parse_discard(meta)); break;
-    default: break;
+    case RecordKind::kHl7Refused:
+      plan_message(entry, plan);
+      break;
+    case RecordKind::kOutcome:
+      take(plan, parse_outcome(meta));
+      break;
+    case RecordKind::kAttemptFailed:
+      take(plan, parse_attempt_failed(meta));
+      break;
+    case RecordKind::kParked:
+      take(plan, parse_parked(meta));
+      break;
+    case RecordKind::kEffectIntent:
+      take(plan, parse_intent(meta));
+      break;
+    case RecordKind::kRedrive:
+      take(plan, parse_redrive(meta));
+      break;
+    case RecordKind::kDiscard:
+      take(plan, parse_discard(meta));
+      break;
+    default:
+      break;
   }
   return plan;
 }
 
 void queue_changes(const Entry& entry, const EntryPlan& plan, std::vector<QueueChange>& out) {
   if (!plan.lanes.empty()) {
-    out.push_back(Enqueue{NewItem{ItemId{entry.seq, 0}, entry.seq, std::string(kProcessStep), plan.lanes, "{}", {}}, entry.record.time});
+    out.push_back(Enqueue{NewItem{ItemId{entry.seq, 0}, entry.seq, std::string(kProcessStep), plan.lanes, "{}", {}},
+                          entry.record.time});
   }
   const Time at = entry.record.time;
   if (const auto* outcome = std::get_if<OutcomeMeta>(&plan.step)) {
@@ -123,7 +140,8 @@ void queue_changes(const Entry& entry, const EntryPlan& plan, std::vector<QueueC
   } else if (const auto* parked = std::get_if<ParkedMeta>(&plan.step)) {
     const std::string reason = parked->detail.empty() ? parked->reason : parked->reason + ": " + parked->detail;
     out.push_back(Park{parked->item, reason, at});
-    for (NewItem& child : children_of(entry, parked->origin, parked->children)) out.push_back(Enqueue{std::move(child), at});
+    for (NewItem& child : children_of(entry, parked->origin, parked->children))
+      out.push_back(Enqueue{std::move(child), at});
   } else if (const auto* redrive = std::get_if<RedriveMeta>(&plan.step)) {
     out.push_back(Redrive{ids_of(redrive->items), at, redrive->per_second});
   } else if (const auto* discard = std::get_if<DiscardMeta>(&plan.step)) {

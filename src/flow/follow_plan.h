@@ -29,8 +29,8 @@ EntryPlan plan_entry(const Entry& entry);
 // What the queue makes of it, appended to `out`.
 void queue_changes(const Entry& entry, const EntryPlan& plan, std::vector<QueueChange>& out);
 
-// The lanes of a message: one for its patient; for merges, links and moves one for each patient named (a barrier); the sender's own when it names
-// no patient. `step` comes before: "process|12345".
+// The lanes of a message: one for its patient; for merges, links and moves one for each patient named (a barrier); the
+// sender's own when it names no patient. `step` comes before: "process|12345".
 std::vector<std::string> lanes_of(const hl7::Message& message, std::string_view step);
 
 inline constexpr std::string_view kProcessStep = "process";

@@ -46,8 +46,10 @@ StepResult MailStep::run(const StepInput& input) {
       leaving.push_back(std::move(part));
       continue;
     }
-    if (part.item.item == input.leased.item.id) why = part.why;
-    else ended.push_back(part.item);
+    if (part.item.item == input.leased.item.id)
+      why = part.why;
+    else
+      ended.push_back(part.item);
   }
   if (leaving.empty()) {
     StepResult out = StepResult::skipped(why);
@@ -154,7 +156,8 @@ StepResult MailStep::send(const StepInput& input, std::vector<Part> parts) {
   mail.date_offset_minutes = options_.rules.utc_offset_minutes;
   mail.headers = {{"Auto-Submitted", "auto-generated"}};
   if (const Status intended = guard_.intend(input.leased, effects_of(parts, EffectState::kIntended, "")); !intended) {
-    return intended.error().code == Errc::kConflict ? StepResult::give_back() : StepResult::retry(intended.error().what);
+    return intended.error().code == Errc::kConflict ? StepResult::give_back()
+                                                    : StepResult::retry(intended.error().what);
   }
   return settle(context_.sender.send(mail), input, parts);
 }
@@ -181,7 +184,8 @@ StepResult MailStep::settle(const MailResult& result, const StepInput& input, co
       out = StepResult::retry(detail + ": " + result.what);
       out.effects = effects_of(parts, EffectState::kFailed, detail);
       return out;
-    case MailOutcome::kUncertain: break;
+    case MailOutcome::kUncertain:
+      break;
   }
   if (options_.on_uncertain == OnUncertain::kRepeat) return StepResult::retry(detail + ": " + result.what);
   out = StepResult::park("uncertain", result.what);

@@ -1,5 +1,6 @@
-// Sends what process_step planned: one mail, or one digest that carries all plans of its key which are due. The message is read, verified
-// and rendered again when it is sent, so that what leaves is what the registry says now; if it no longer verifies, nothing leaves.
+// Sends what process_step planned: one mail, or one digest that carries all plans of its key which are due. The message
+// is read, verified and rendered again when it is sent, so that what leaves is what the registry says now; if it no
+// longer verifies, nothing leaves.
 #pragma once
 
 #include <memory>
@@ -41,8 +42,9 @@ class MailStep : public Step {
   MailStep(MailContext context, MailOptions options);
   StepResult run(const StepInput& input) override;
 
-  // The page behind a mail's link, as HTML with all details: whoever may open it sees them, whatever the mail was allowed to carry.
-  // kNotFound: no mail had this id. kRefused: the message does not verify any more, or its patient wants nobody told.
+  // The page behind a mail's link, as HTML with all details: whoever may open it sees them, whatever the mail was
+  // allowed to carry. kNotFound: no mail had this id. kRefused: the message does not verify any more, or its patient
+  // wants nobody told.
   Result<std::string> page(std::string_view notice_id);
 
  private:

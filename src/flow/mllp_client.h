@@ -3,7 +3,8 @@
 //   MN_TRY(link, MllpClient::connect(options, deadline));
 //   MN_TRY(answer, link.exchange(message, deadline));      // the answer's bytes, without framing
 //
-// After any error the link is of no more use: a late answer would be taken for the next message's. Use by one thread at a time.
+// After any error the link is of no more use: a late answer would be taken for the next message's. Use by one thread at
+// a time.
 #pragma once
 
 #include <string>

@@ -15,7 +15,8 @@ namespace {
 
 constexpr auto kReadWait = std::chrono::seconds(10);
 constexpr auto kApplyWait = std::chrono::seconds(30);
-// Items that one redrive or discard takes at most; more are taken by asking again. Keeps the record far below its limit.
+// Items that one redrive or discard takes at most; more are taken by asking again. Keeps the record far below its
+// limit.
 constexpr std::size_t kItemsPerChangeMax = 50'000;
 constexpr std::size_t kPageItems = 1'000;
 
@@ -23,7 +24,8 @@ Deadline after(std::chrono::seconds wait) { return std::chrono::steady_clock::no
 
 std::vector<std::pair<std::string, std::uint64_t>> sorted(const std::map<std::string, std::uint64_t>& counts) {
   std::vector<std::pair<std::string, std::uint64_t>> out(counts.begin(), counts.end());
-  std::ranges::sort(out, [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; });
+  std::ranges::sort(
+      out, [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; });
   return out;
 }
 
@@ -236,7 +238,8 @@ Result<std::uint64_t> Operations::import_registry(std::string_view what, std::st
   MN_TRY(seq, append(RecordKind::kRegistryImport, std::move(meta), std::move(body)));
   MN_CHECK(applied(seq));
   MN_TRY(log, registry_log(next(seq), 1));
-  if (log.empty() || log.front().seq != seq) return fail(Errc::kUnavailable, "the import is recorded but not in the registry log");
+  if (log.empty() || log.front().seq != seq)
+    return fail(Errc::kUnavailable, "the import is recorded but not in the registry log");
   if (!log.front().applied) return fail(Errc::kRefused, log.front().detail);
   return log.front().rows;
 }
@@ -245,7 +248,8 @@ Result<RegistryLogEntry> Operations::change_registry(std::string meta) {
   MN_TRY(seq, append(RecordKind::kRegistryChange, std::move(meta)));
   MN_CHECK(applied(seq));
   MN_TRY(log, registry_log(next(seq), 1));
-  if (log.empty() || log.front().seq != seq) return fail(Errc::kUnavailable, "the change is recorded but not in the registry log");
+  if (log.empty() || log.front().seq != seq)
+    return fail(Errc::kUnavailable, "the change is recorded but not in the registry log");
   if (!log.front().applied) return fail(Errc::kRefused, log.front().detail);
   return log.front();
 }

@@ -1,8 +1,9 @@
-// What people may ask of a running (or stopped) server: search, look at one message and what became of it, dead letters, redrive,
-// registries, who was told what. The admin interface turns it into HTTP; the command line uses it directly when no server runs.
+// What people may ask of a running (or stopped) server: search, look at one message and what became of it, dead
+// letters, redrive, registries, who was told what. The admin interface turns it into HTTP; the command line uses it
+// directly when no server runs.
 //
-// Reads come from the derived database and are as fresh as the follower; changes are journal records, and the functions that make them
-// return when the record is durable *and* applied, so that a person sees what was just done. Any thread.
+// Reads come from the derived database and are as fresh as the follower; changes are journal records, and the functions
+// that make them return when the record is durable *and* applied, so that a person sees what was just done. Any thread.
 #pragma once
 
 #include <optional>
@@ -28,15 +29,15 @@ namespace minato {
 // One message with everything that is known of it.
 struct MessageTrail {
   IndexedMessage message;
-  std::string meta;                // the journal record's, JSON
-  std::string text;                // decoded to UTF-8, segments on lines of their own; empty when it could not be read
-  std::vector<ItemView> items;     // still waiting or parked
-  std::vector<Effect> effects;     // what left the house because of it
+  std::string meta;             // the journal record's, JSON
+  std::string text;             // decoded to UTF-8, segments on lines of their own; empty when it could not be read
+  std::vector<ItemView> items;  // still waiting or parked
+  std::vector<Effect> effects;  // what left the house because of it
 };
 
 struct RedrivePreview {
   std::uint64_t items = 0;
-  std::optional<Time> oldest, newest;             // when they were parked
+  std::optional<Time> oldest, newest;                          // when they were parked
   std::vector<std::pair<std::string, std::uint64_t>> steps;    // step → items
   std::vector<std::pair<std::string, std::uint64_t>> reasons;  // first word of the reason → items
   std::uint64_t effects_done = 0;       // items whose effect is on record as done: they will be skipped
@@ -60,7 +61,8 @@ class Operations {
   // The exact bytes.
   Result<std::string> message_bytes(Seq seq) const;
   Result<std::vector<MessageCount>> message_counts() const;
-  // A new message linked to the old one; whoever is asked to confirm has seen both. kRefused: not a readable HL7 message, or the same bytes.
+  // A new message linked to the old one; whoever is asked to confirm has seen both. kRefused: not a readable HL7
+  // message, or the same bytes.
   Result<Seq> resubmit(Seq seq, std::string bytes, std::string_view by);
 
   Result<QueueStats> queue_stats() const;
@@ -76,9 +78,11 @@ class Operations {
   Result<std::vector<PatientHistoryEntry>> patient_history(PatientId id, std::size_t limit) const;
   Result<std::vector<Provider>> providers(std::string_view after_code, std::size_t limit) const;
   Result<Provider> provider(std::string_view code) const;
-  // `what` is patients or providers; the body as given. Checked before it is journalled: kRefused names each line. Returns the rows touched.
+  // `what` is patients or providers; the body as given. Checked before it is journalled: kRefused names each line.
+  // Returns the rows touched.
   Result<std::uint64_t> import_registry(std::string_view what, std::string body, std::string_view by);
-  // One change in the words of docs/formats/registry.md: {"what":"providers","action":"put",…}. Returns what the registry log says of it.
+  // One change in the words of docs/formats/registry.md: {"what":"providers","action":"put",…}. Returns what the
+  // registry log says of it.
   Result<RegistryLogEntry> change_registry(std::string meta);
   Result<std::vector<RegistryLogEntry>> registry_log(std::optional<Seq> before, std::size_t limit) const;
 

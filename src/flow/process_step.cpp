@@ -21,7 +21,8 @@ ChildItem mail_item(const MailPlan& plan, Time now) {
 std::string note_of(const Decision& decision) {
   std::string out;
   for (const auto& [provider, why] : decision.withheld) {
-    out += (out.empty() ? "not told: provider " : ", provider ") + std::to_string(provider.value) + " " + std::string(name(why));
+    out += (out.empty() ? "not told: provider " : ", provider ") + std::to_string(provider.value) + " " +
+           std::string(name(why));
   }
   return out;
 }

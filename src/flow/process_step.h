@@ -31,7 +31,8 @@ struct ProcessOptions {
 class ProcessStep : public Step {
  public:
   // `master` may be null. Everything outlives the step.
-  ProcessStep(DerivedDatabase& derived, Clock& clock, PatientMaster* master, ProcessOptions options, RouteMessage route);
+  ProcessStep(DerivedDatabase& derived, Clock& clock, PatientMaster* master, ProcessOptions options,
+              RouteMessage route);
   StepResult run(const StepInput& input) override;
 
  private:

@@ -21,10 +21,11 @@ bool pair_matches(std::string_view pattern, char separator, std::string_view fir
   return at == std::string_view::npos || glob_matches(pattern.substr(at + 1), second);
 }
 
-bool any_pair(const std::vector<std::string>& patterns, char separator, std::string_view first, std::string_view second) {
+bool any_pair(const std::vector<std::string>& patterns, char separator, std::string_view first,
+              std::string_view second) {
   return patterns.empty() || std::ranges::any_of(patterns, [&](const std::string& pattern) {
-    return pair_matches(pattern, separator, first, second);
-  });
+           return pair_matches(pattern, separator, first, second);
+         });
 }
 
 std::optional<double> number(std::string_view text) {
@@ -37,31 +38,44 @@ std::optional<double> number(std::string_view text) {
 bool value_matches(const RouteCondition& condition, const std::string& value) {
   const std::string& wanted = condition.values.empty() ? value : condition.values.front();
   switch (condition.op) {
-    case Op::kEq: return value == wanted;
-    case Op::kNe: return value != wanted;
-    case Op::kIn: return std::ranges::find(condition.values, value) != condition.values.end();
-    case Op::kStarts: return value.starts_with(wanted);
-    case Op::kContains: return value.find(wanted) != std::string::npos;
-    case Op::kGlob: return glob_matches(wanted, value);
+    case Op::kEq:
+      return value == wanted;
+    case Op::kNe:
+      return value != wanted;
+    case Op::kIn:
+      return std::ranges::find(condition.values, value) != condition.values.end();
+    case Op::kStarts:
+      return value.starts_with(wanted);
+    case Op::kContains:
+      return value.find(wanted) != std::string::npos;
+    case Op::kGlob:
+      return glob_matches(wanted, value);
     case Op::kLess:
     case Op::kGreater: {
       const auto left = number(value), right = number(wanted);
       if (!left || !right) return false;
       return condition.op == Op::kLess ? *left < *right : *left > *right;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
 bool holds(const RouteCondition& condition, const hl7::Message& message) {
   const auto part_holds = [&](const RouteCondition& part) { return holds(part, message); };
   switch (condition.op) {
-    case Op::kAll: return std::ranges::all_of(condition.parts, part_holds);
-    case Op::kAny: return std::ranges::any_of(condition.parts, part_holds);
-    case Op::kNot: return !std::ranges::any_of(condition.parts, part_holds);
-    case Op::kExists: return !message.raw(*condition.path).empty();
-    case Op::kAbsent: return message.raw(*condition.path).empty();
-    default: return value_matches(condition, message.get(*condition.path));
+    case Op::kAll:
+      return std::ranges::all_of(condition.parts, part_holds);
+    case Op::kAny:
+      return std::ranges::any_of(condition.parts, part_holds);
+    case Op::kNot:
+      return !std::ranges::any_of(condition.parts, part_holds);
+    case Op::kExists:
+      return !message.raw(*condition.path).empty();
+    case Op::kAbsent:
+      return message.raw(*condition.path).empty();
+    default:
+      return value_matches(condition, message.get(*condition.path));
   }
 }
 
@@ -75,8 +89,10 @@ std::string filled(const std::string& pattern, const hl7::Message& message) {
     if (close == std::string::npos) break;
     const auto path = hl7::Path::parse(std::string_view(pattern).substr(open + 1, close - open - 1));
     out.append(pattern, at, open - at);
-    if (path) out += message.get(*path);
-    else out.append(pattern, open, close - open + 1);
+    if (path)
+      out += message.get(*path);
+    else
+      out.append(pattern, open, close - open + 1);
     at = close + 1;
   }
   return out + pattern.substr(at);
@@ -110,9 +126,12 @@ Result<std::string> mapped(const CodeTable& table, std::string value) {
   const auto row = table.rows.find(value);
   if (row != table.rows.end()) return row->second;
   switch (table.otherwise) {
-    case CodeTable::Otherwise::kKeep: return value;
-    case CodeTable::Otherwise::kValue: return table.value;
-    case CodeTable::Otherwise::kError: break;
+    case CodeTable::Otherwise::kKeep:
+      return value;
+    case CodeTable::Otherwise::kValue:
+      return table.value;
+    case CodeTable::Otherwise::kError:
+      break;
   }
   return fail(Errc::kRefused, "the code is not in the table");
 }
@@ -149,7 +168,8 @@ std::vector<const Route*> RouteSet::match(const hl7::Message& message, const Rou
   const std::string application = msh.field(3).component(1).text(), facility = msh.field(4).component(1).text();
   std::vector<const Route*> out;
   for (const Route& route : routes_) {
-    const bool listener = route.listeners.empty() || std::ranges::find(route.listeners, facts.listener) != route.listeners.end();
+    const bool listener =
+        route.listeners.empty() || std::ranges::find(route.listeners, facts.listener) != route.listeners.end();
     if (listener && any_pair(route.types, '^', type, event) && any_pair(route.senders, '|', application, facility) &&
         holds(route.where, message)) {
       out.push_back(&route);
@@ -166,7 +186,9 @@ Result<std::string> RouteSet::apply(const Route& route, const hl7::Message& mess
     const RouteChange& change = route.changes[i];
     Status made;
     switch (change.kind) {
-      case RouteChange::Kind::kClear: made = editor.set_raw(*change.path, ""); break;
+      case RouteChange::Kind::kClear:
+        made = editor.set_raw(*change.path, "");
+        break;
       case RouteChange::Kind::kRemove: {
         const std::size_t count = message.segments(change.value).size();
         for (std::size_t n = 0; n < count && made; ++n) made = editor.remove_segment(change.value, 0);

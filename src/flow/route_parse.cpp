@@ -55,9 +55,9 @@ RouteCondition read_condition(ConfigSection& in, Bounds& bounds) {
   if (in.has("not")) return read_parts(in, "not", Op::kNot, bounds);
   RouteCondition out;
   out.path = path_at(in, "path");
-  constexpr std::pair<std::string_view, Op> kOps[] = {{"eq", Op::kEq},         {"ne", Op::kNe},     {"starts", Op::kStarts},
-                                                      {"contains", Op::kContains}, {"glob", Op::kGlob}, {"less", Op::kLess},
-                                                      {"greater", Op::kGreater}};
+  constexpr std::pair<std::string_view, Op> kOps[] = {
+      {"eq", Op::kEq},     {"ne", Op::kNe},     {"starts", Op::kStarts},  {"contains", Op::kContains},
+      {"glob", Op::kGlob}, {"less", Op::kLess}, {"greater", Op::kGreater}};
   std::size_t found = 0;
   for (const auto& [key, op] : kOps) {
     if (!in.has(key)) continue;
@@ -79,7 +79,8 @@ RouteCondition read_condition(ConfigSection& in, Bounds& bounds) {
     ++found;
   }
   if (!out.path) in.fault_here("a condition needs a path (or any, all, not)");
-  if (found != 1) in.fault_here("a condition needs exactly one of eq, ne, in, exists, starts, contains, glob, less, greater");
+  if (found != 1)
+    in.fault_here("a condition needs exactly one of eq, ne, in, exists, starts, contains, glob, less, greater");
   return out;
 }
 
@@ -105,8 +106,12 @@ RouteChange read_change(ConfigSection& in) {
     std::string width = "keep", letters = "keep";
     in.read_one_of("width", width, {"keep", "full", "half"});
     in.read_one_of("case", letters, {"keep", "upper", "lower"});
-    out.width = width == "full" ? RouteChange::Width::kFull : width == "half" ? RouteChange::Width::kHalf : RouteChange::Width::kKeep;
-    out.letter_case = letters == "upper" ? RouteChange::Case::kUpper : letters == "lower" ? RouteChange::Case::kLower : RouteChange::Case::kKeep;
+    out.width = width == "full"   ? RouteChange::Width::kFull
+                : width == "half" ? RouteChange::Width::kHalf
+                                  : RouteChange::Width::kKeep;
+    out.letter_case = letters == "upper"   ? RouteChange::Case::kUpper
+                      : letters == "lower" ? RouteChange::Case::kLower
+                                           : RouteChange::Case::kKeep;
     in.read_integer("skip", out.skip, 0, 100'000);
     in.read_integer("take", out.take, 0, 100'000);
   }
@@ -179,7 +184,8 @@ class RouteParser {
   }
 
  private:
-  static void check_references(const RouteSet& set, ConfigSection& section, const std::vector<std::string>* destinations) {
+  static void check_references(const RouteSet& set, ConfigSection& section,
+                               const std::vector<std::string>* destinations) {
     const Route& route = set.routes_.back();
     for (std::size_t i = 0; i + 1 < set.routes_.size(); ++i) {
       if (set.routes_[i].name == route.name) section.fault_here("the name is used twice");
@@ -191,7 +197,8 @@ class RouteParser {
     }
     if (destinations == nullptr) return;
     for (const std::string& name : route.to) {
-      if (std::ranges::find(*destinations, name) == destinations->end()) section.fault_here("no destination has the name " + name);
+      if (std::ranges::find(*destinations, name) == destinations->end())
+        section.fault_here("no destination has the name " + name);
     }
   }
 };

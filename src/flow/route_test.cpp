@@ -59,7 +59,8 @@ TEST(Route, SetsFromOtherFieldsTablesAndParts) {
   const std::string out = applied(
       "[[table]]\nname = \"ward\"\nmap = {\"3W\" = \"West 3\"}\n"
       "[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"PV1-3.1\", value = \"{PV1-3.1}\", table = \"ward\"},"
-      "{set = \"PID-2\", value = \"{PID-3.1}-{PV1-2}\"}, {set = \"PID-5.1\", value = \"{PID-5.1}\", case = \"lower\", take = 3},"
+      "{set = \"PID-2\", value = \"{PID-3.1}-{PV1-2}\"}, {set = \"PID-5.1\", value = \"{PID-5.1}\", case = \"lower\", "
+      "take = 3},"
       "{clear = \"OBX-7\"}, {remove = \"ZZZ\"}, {append = \"ZMN|{MSH-10}\"}, {append = \"ZMO|2\"}]\n");
   EXPECT_NE(out.find("PV1|1|I|West 3^301"), std::string::npos) << out;
   EXPECT_NE(out.find("PID|1|4711-I|4711^^^HOSP^PI||yam^TARO"), std::string::npos) << out;
@@ -78,9 +79,12 @@ TEST(Route, ACodeThatIsInNoTableIsRefusedWithoutItsValue) {
 TEST(Route, JapaneseTextKeepsItsEncoding) {
   using charset::Encoding;
   for (const Encoding encoding : {Encoding::kIso2022Jp, Encoding::kShiftJis}) {
-    const std::string head = "MSH|^~\\&|A|B|C|D|20261124||ADT^A01|1|P|2.5||||||" + std::string(charset::msh18(encoding)) + "\r";
+    const std::string head =
+        "MSH|^~\\&|A|B|C|D|20261124||ADT^A01|1|P|2.5||||||" + std::string(charset::msh18(encoding)) + "\r";
     const std::string bytes = head + *charset::encode(encoding, "PID|1||1||東京^糖子||19700101\r");
-    const std::string out = applied("[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"PID-9\", value = \"ﾄｳｷｮｳ\", width = \"full\"}]\n", bytes);
+    const std::string out = applied(
+        "[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"PID-9\", value = \"ﾄｳｷｮｳ\", width = \"full\"}]\n",
+        bytes);
     EXPECT_TRUE(out.starts_with(bytes.substr(0, bytes.size() - 1))) << charset::name(encoding);
     EXPECT_EQ(hl7::Message::parse(out)->get("PID-9"), "トウキョウ");
     EXPECT_EQ(hl7::Message::parse(out)->get("PID-5.2"), "糖子");
@@ -89,11 +93,13 @@ TEST(Route, JapaneseTextKeepsItsEncoding) {
 
 TEST(Route, EveryFaultIsNamedWithItsLine) {
   const auto bad = RouteSet::parse(
-      "[[route]]\nname = \"r\"\nto = [\"x\"]\ntyps = [\"ADT\"]\nwhere = [{path = \"P-1\", eq = \"a\"}, {path = \"PV1-2\"}]\n"
+      "[[route]]\nname = \"r\"\nto = [\"x\"]\ntyps = [\"ADT\"]\nwhere = [{path = \"P-1\", eq = \"a\"}, {path = "
+      "\"PV1-2\"}]\n"
       "change = [{set = \"PV1-2\", value = \"a\", table = \"none\"}]\n",
       "r.toml");
   ASSERT_FALSE(bad);
-  for (const char* part : {"typs: unknown key (did you mean types?)", "exactly one of eq", "no table has the name none", "r.toml:5"}) {
+  for (const char* part :
+       {"typs: unknown key (did you mean types?)", "exactly one of eq", "no table has the name none", "r.toml:5"}) {
     EXPECT_NE(bad.error().what.find(part), std::string::npos) << part << "\n" << bad.error().what;
   }
   const std::vector<std::string> destinations = {"lab"};
@@ -109,14 +115,16 @@ TEST(Route, GlobsMatchWhole) {
 }
 
 TEST(DryRun, ShowsTheFieldsThatWouldChange) {
-  const auto before = rules_of("[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"MSH-5\", value = \"OLD\"}]\n");
+  const auto before =
+      rules_of("[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"MSH-5\", value = \"OLD\"}]\n");
   const auto after = rules_of("[[route]]\nname = \"r\"\nto = [\"x\"]\nchange = [{set = \"MSH-5\", value = \"NEW\"}]\n");
   DryRun run(*before, *after);
   run.add(Seq{7}, *hl7::Message::view(kResult), {"lab"});
   const auto report = json::parse(run.json());
   ASSERT_TRUE(report);
   EXPECT_EQ(report->root()["different"].integer(), 1);
-  const json::Value output = (*(*report->root()["messages"].entries().begin()).value["outputs"].entries().begin()).value;
+  const json::Value output =
+      (*(*report->root()["messages"].entries().begin()).value["outputs"].entries().begin()).value;
   const json::Value field = (*output["fields"].entries().begin()).value;
   EXPECT_EQ(field["path"].string_or(""), "MSH[1]-5");
   EXPECT_EQ(field["before"].string_or(""), "OLD");
@@ -129,7 +137,8 @@ TEST(Deliver, FileNamesNeverLeaveTheirDirectory) {
   delivery.received = *from_rfc3339("2026-11-24T05:06:07Z");
   const std::string hostile = "MSH|^~\\&|A|B|C|D|20261124||../..^A01|../../etc/passwd|P|2.5\r";
   delivery.bytes = hostile;
-  EXPECT_EQ(*delivery_file_name("{date}/{type}/{control_id}-{seq}.hl7", delivery), "20261124/_../_.._etc_passwd-12.hl7");
+  EXPECT_EQ(*delivery_file_name("{date}/{type}/{control_id}-{seq}.hl7", delivery),
+            "20261124/_../_.._etc_passwd-12.hl7");
   EXPECT_FALSE(delivery_file_name("../{seq}", delivery));
   EXPECT_FALSE(delivery_file_name("/{seq}", delivery));
   EXPECT_FALSE(delivery_file_name("{date}//{seq}", delivery));

@@ -1,5 +1,6 @@
-// A step: what is done with one leased item. Steps are at-least-once: a step may run again after a kill, with the same input, and must come
-// to the same children and never repeat an effect that a person would see twice (see effect_guard.h).
+// A step: what is done with one leased item. Steps are at-least-once: a step may run again after a kill, with the same
+// input, and must come to the same children and never repeat an effect that a person would see twice (see
+// effect_guard.h).
 #pragma once
 
 #include <optional>
@@ -24,8 +25,8 @@ struct StepInput {
 struct StepResult {
   enum class State : std::uint8_t { kDone, kSkipped, kRetry, kPark, kGiveBack };
   State state = State::kDone;
-  std::string reason;  // kPark: a word of ours; kRetry: the error; kSkipped: why
-  std::string detail;  // kPark: for a person, never a value out of a message
+  std::string reason;            // kPark: a word of ours; kRetry: the error; kSkipped: why
+  std::string detail;            // kPark: for a person, never a value out of a message
   std::optional<Time> retry_at;  // kRetry: not before; else the back-off decides
   std::vector<ChildItem> children;
   std::vector<ItemRef> also;

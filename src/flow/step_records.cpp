@@ -207,8 +207,8 @@ Result<ParkedMeta> parse_parked(std::string_view text) {
   MN_TRY(reason, text_of(root, "reason"));
   MN_TRY(children, children_of(root));
   MN_TRY(effects, effects_of(root));
-  return ParkedMeta{item, origin, step, reason, std::string(root["detail"].string_or("")), std::move(children),
-                    std::move(effects)};
+  return ParkedMeta{
+      item, origin, step, reason, std::string(root["detail"].string_or("")), std::move(children), std::move(effects)};
 }
 
 Result<IntentMeta> parse_intent(std::string_view text) {
@@ -253,7 +253,12 @@ Result<ReceivedMeta> parse_received(std::string_view text) {
 
 std::string purge_json(Seq through, std::string_view by, std::string_view reason) {
   std::string out;
-  JsonWriter(out).begin_object().member("through", through.value).member("by", by).member("reason", reason).end_object();
+  JsonWriter(out)
+      .begin_object()
+      .member("through", through.value)
+      .member("by", by)
+      .member("reason", reason)
+      .end_object();
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The meta objects of the journal records that tell what became of a step, as types. docs/formats/journal.md has their members.
-// Written by workers and by operators' actions, read by the follower and by whoever rebuilds state. Pure.
+// The meta objects of the journal records that tell what became of a step, as types. docs/formats/journal.md has their
+// members. Written by workers and by operators' actions, read by the follower and by whoever rebuilds state. Pure.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,7 @@ struct OutcomeMeta {
   std::string state = "done";  // done | skipped
   std::string note;            // why it was skipped, what was found; never a value out of a message
   std::vector<ChildItem> children;
-  std::vector<ItemRef> also;  // items that ended with this one (a digest mail)
+  std::vector<ItemRef> also;    // items that ended with this one (a digest mail)
   std::vector<Effect> effects;  // what left the house
 };
 
@@ -55,8 +55,8 @@ struct ParkedMeta {
   ItemId item;
   Seq origin;
   std::string step;
-  std::string reason;  // a word of ours: "patient-unknown", "attempts-exhausted", "uncertain" …
-  std::string detail;  // for a person; field names and places, never values
+  std::string reason;               // a word of ours: "patient-unknown", "attempts-exhausted", "uncertain" …
+  std::string detail;               // for a person; field names and places, never values
   std::vector<ChildItem> children;  // what does not depend on what parked it (deliveries of an unverified message)
   std::vector<Effect> effects;      // uncertain or failed ones
 };

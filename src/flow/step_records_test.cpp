@@ -25,7 +25,8 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
   meta.origin = Seq{40};
   meta.step = "process";
   meta.note = "two mails";
-  meta.children = {{"mail", {"mail|dr1"}, R"({"event":"admission"})", from_micros(7)}, {"forward:lab", {"forward:lab|a"}, "{}", {}}};
+  meta.children = {{"mail", {"mail|dr1"}, R"({"event":"admission"})", from_micros(7)},
+                   {"forward:lab", {"forward:lab|a"}, "{}", {}}};
   meta.also = {{ItemId{Seq{41}, 0}, Seq{39}}};
   meta.effects = {mail_effect()};
   const auto back = parse_outcome(to_json(meta));
@@ -44,7 +45,8 @@ TEST(StepRecords, AnOutcomeComesBackWhole) {
 }
 
 TEST(StepRecords, TheOthersComeBackWhole) {
-  const auto failed = parse_attempt_failed(to_json(AttemptFailedMeta{kItem, Seq{40}, "mail", "time-out", from_micros(9), {}}));
+  const auto failed =
+      parse_attempt_failed(to_json(AttemptFailedMeta{kItem, Seq{40}, "mail", "time-out", from_micros(9), {}}));
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->not_before, from_micros(9));
   const auto parked = parse_parked(to_json(ParkedMeta{kItem, Seq{40}, "process", "patient-unknown", "PID-3", {}, {}}));
@@ -62,7 +64,8 @@ TEST(StepRecords, TheOthersComeBackWhole) {
 }
 
 TEST(StepRecords, WhatThisProgramNeverWroteIsCorrupt) {
-  for (const char* bad : {"{}", R"({"item":"x","origin":1,"step":"a","state":"done"})", R"({"item":"1.0","origin":-1,"step":"a","state":"done"})",
+  for (const char* bad : {"{}", R"({"item":"x","origin":1,"step":"a","state":"done"})",
+                          R"({"item":"1.0","origin":-1,"step":"a","state":"done"})",
                           R"({"item":"1.0","origin":1,"step":"a","state":"done","children":[{}]})"}) {
     EXPECT_FALSE(parse_outcome(bad)) << bad;
   }

@@ -14,7 +14,8 @@ namespace {
 // Longer than any one step may take (mail 60 s, an answer by MLLP 40 s); between steps it is renewed.
 constexpr auto kLease = std::chrono::seconds(120);
 constexpr auto kRenewEvery = std::chrono::seconds(15);
-// How long an idle worker sleeps at most when nothing tells it of work: bounds what a lost wake-up or another node's lease can cost.
+// How long an idle worker sleeps at most when nothing tells it of work: bounds what a lost wake-up or another node's
+// lease can cost.
 constexpr auto kIdleMax = std::chrono::seconds(1);
 constexpr auto kCatchUpMax = std::chrono::seconds(30);
 
@@ -87,9 +88,12 @@ class WorkerPool::Thread {
       : context_(context),
         group_(group),
         worker_(std::move(worker)),
-        done_(context.metrics.counter("minato_steps_total", "Steps that ended.", {{"step", group.name}, {"state", "done"}})),
-        retried_(context.metrics.counter("minato_steps_total", "Steps that ended.", {{"step", group.name}, {"state", "retry"}})),
-        parked_(context.metrics.counter("minato_steps_total", "Steps that ended.", {{"step", group.name}, {"state", "parked"}})),
+        done_(context.metrics.counter("minato_steps_total", "Steps that ended.",
+                                      {{"step", group.name}, {"state", "done"}})),
+        retried_(context.metrics.counter("minato_steps_total", "Steps that ended.",
+                                         {{"step", group.name}, {"state", "retry"}})),
+        parked_(context.metrics.counter("minato_steps_total", "Steps that ended.",
+                                        {{"step", group.name}, {"state", "parked"}})),
         seconds_(context.metrics.histogram("minato_step_seconds", "Time that a step took.", {{"step", group.name}})),
         thread_(start_thread("work-" + group.name, [this](std::stop_token stop) { run(stop); })) {}
 
@@ -165,7 +169,8 @@ class WorkerPool::Thread {
     }
     const Status submitted = context_.journal.submit(std::move(outcomes));
     const Status status = submitted ? sink.wait() : submitted;
-    // A lost lease: another node has the item and our outcome must not count. Anything else: the lease runs out and the step runs again.
+    // A lost lease: another node has the item and our outcome must not count. Anything else: the lease runs out and the
+    // step runs again.
     if (!status) log::warning("worker.outcome_refused", {{"group", log::own(group_.name)}, {"error", status.error()}});
   }
 
@@ -179,12 +184,13 @@ class WorkerPool::Thread {
   std::optional<Record> run_one(const Leased& leased, const std::stop_token& stop) {
     if (leased.receives > 1 && !still_wanted(leased, stop)) return std::nullopt;
     if (leased.receives > group_.retry.receives_max) {
-      return outcome(leased, StepResult::park("attempts-exhausted",
-                                              "received " + std::to_string(leased.receives - 1) + " times without an end"));
+      return outcome(leased, StepResult::park("attempts-exhausted", "received " + std::to_string(leased.receives - 1) +
+                                                                        " times without an end"));
     }
     const auto origin = context_.journal.read(leased.item.origin, {.records_max = 1});
     if (!origin || origin->empty()) {
-      const Error error = origin ? Error{Errc::kNotFound, "the message is not in the journal any more"} : origin.error();
+      const Error error =
+          origin ? Error{Errc::kNotFound, "the message is not in the journal any more"} : origin.error();
       if (error.code == Errc::kNotFound) return outcome(leased, StepResult::park("message-purged", error.what));
       return outcome(leased, StepResult::retry("read the message: " + error.what));
     }
@@ -198,8 +204,8 @@ class WorkerPool::Thread {
     return outcome(leased, std::move(result));
   }
 
-  // An earlier holder died or was slow: its outcome may stand in the journal already. Only when everything that stands there is
-  // applied does the queue's word count.
+  // An earlier holder died or was slow: its outcome may stand in the journal already. Only when everything that stands
+  // there is applied does the queue's word count.
   bool still_wanted(const Leased& leased, const std::stop_token& stop) {
     if (!context_.progress.wait_for(context_.journal.stats().last, after(kCatchUpMax), stop)) {
       give_back(leased);
@@ -215,13 +221,15 @@ class WorkerPool::Thread {
     const Time now = context_.clock.now();
     const NewItem& item = leased.item;
     switch (result.state) {
-      case StepResult::State::kRetry: return retry_or_park(leased, now, std::move(result));
+      case StepResult::State::kRetry:
+        return retry_or_park(leased, now, std::move(result));
       case StepResult::State::kPark:
         parked_.add();
         return record_of(RecordKind::kParked, now,
                          to_json(ParkedMeta{item.id, item.origin, item.step, result.reason, result.detail,
                                             std::move(result.children), std::move(result.effects)}));
-      default: break;
+      default:
+        break;
     }
     done_.add();
     OutcomeMeta meta;
@@ -240,9 +248,10 @@ class WorkerPool::Thread {
     const NewItem& item = leased.item;
     if (leased.receives >= group_.retry.receives_max) {
       parked_.add();
-      return record_of(RecordKind::kParked, now,
-                       to_json(ParkedMeta{item.id, item.origin, item.step, "attempts-exhausted", result.reason, {},
-                                          std::move(result.effects)}));
+      return record_of(
+          RecordKind::kParked, now,
+          to_json(ParkedMeta{
+              item.id, item.origin, item.step, "attempts-exhausted", result.reason, {}, std::move(result.effects)}));
     }
     retried_.add();
     const Duration wait = backoff_delay({group_.retry.first, group_.retry.max}, leased.failures + 1, context_.random);

@@ -1,5 +1,5 @@
-// Threads that lease items, run their step and append what came of it to the journal. The follower applies the outcome, which ends the
-// lease; a worker that dies in between leaves a lease that runs out, and the item runs again.
+// Threads that lease items, run their step and append what came of it to the journal. The follower applies the outcome,
+// which ends the lease; a worker that dies in between leaves a lease that runs out, and the item runs again.
 //
 //   WorkerPool pool({.journal = journal, .queue = queue, .progress = follower, .clock = clock, .random = random});
 //   pool.add({.steps = {"process"}, .step = process_step, .threads = 2, .lanes_max = 64});
@@ -26,7 +26,8 @@
 namespace minato {
 
 struct RetryPolicy {
-  std::uint32_t receives_max = 8;  // after so many the item is parked: a message that kills the process must not kill it for ever
+  std::uint32_t receives_max =
+      8;  // after so many the item is parked: a message that kills the process must not kill it for ever
   Duration first = std::chrono::seconds(1);
   Duration max = std::chrono::minutes(10);
 };

@@ -1,5 +1,5 @@
-// The HTTP interface for people and machines that run the place: /healthz, /readyz, /metrics, /api/v1/…, the pages that mails link to.
-// docs/openapi.json is its description; a test holds it against the running server, route by route.
+// The HTTP interface for people and machines that run the place: /healthz, /readyz, /metrics, /api/v1/…, the pages that
+// mails link to. docs/openapi.json is its description; a test holds it against the running server, route by route.
 //
 //   http::Router routes;
 //   MN_CHECK(admin::add_routes(routes, services));

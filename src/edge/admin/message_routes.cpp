@@ -21,7 +21,8 @@ Status read_statuses(const http::Request& request, MessageFilter& out) {
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
     const auto status = message_status_named(rest.substr(0, comma));
-    if (!status) return fail(Errc::kRefused, "status must be queued, done, parked, refused, duplicate, edited or discarded");
+    if (!status)
+      return fail(Errc::kRefused, "status must be queued, done, parked, refused, duplicate, edited or discarded");
     out.statuses.push_back(*status);
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
   }
@@ -36,7 +37,8 @@ Result<MessageFilter> message_filter(const http::Request& request) {
   out.order_id = text_parameter(request, "order");
   out.listener = text_parameter(request, "listener");
   if (const auto type = text_parameter(request, "type")) split(*type, '^', out.message_type, out.trigger);
-  if (const auto sender = text_parameter(request, "sender")) split(*sender, '|', out.sender_application, out.sender_facility);
+  if (const auto sender = text_parameter(request, "sender"))
+    split(*sender, '|', out.sender_application, out.sender_facility);
   MN_CHECK(read_statuses(request, out));
   MN_TRY(from, time_parameter(request, "from"));
   MN_TRY(to, time_parameter(request, "to"));
@@ -79,7 +81,8 @@ http::Response show_bytes(const Services& services, const http::Request& request
   if (!seq) return http::problem(seq.error());
   auto bytes = services.operations.message_bytes(*seq);
   if (!bytes) return http::problem(bytes.error());
-  const Status noted = services.operations.note_access(request.principal.name, "message bytes", std::to_string(seq->value));
+  const Status noted =
+      services.operations.note_access(request.principal.name, "message bytes", std::to_string(seq->value));
   if (!noted) return http::problem(noted.error());
   http::Response response;
   response.headers.emplace_back("Content-Type", "application/octet-stream");
@@ -90,9 +93,8 @@ http::Response show_bytes(const Services& services, const http::Request& request
 http::Response resubmit(const Services& services, const http::Request& request) {
   const auto seq = seq_in_path(request, "seq");
   if (!seq) return http::problem(seq.error());
-  return answer(services.operations.resubmit(*seq, request.body, request.principal.name), [](JsonWriter& json, Seq made) {
-    json.begin_object().member("seq", made.value).end_object();
-  });
+  return answer(services.operations.resubmit(*seq, request.body, request.principal.name),
+                [](JsonWriter& json, Seq made) { json.begin_object().member("seq", made.value).end_object(); });
 }
 
 }  // namespace
@@ -102,14 +104,27 @@ Status add_message_routes(http::Router& router, const Services& services) {
   const auto on = [with](auto handler) {
     return [with, handler](const http::Request& request) { return handler(*with, request); };
   };
-  MN_CHECK(router.add({.method = "GET", .pattern = "/api/v1/messages", .zone = "clinical", .scope = "messages.read",
+  MN_CHECK(router.add({.method = "GET",
+                       .pattern = "/api/v1/messages",
+                       .zone = "clinical",
+                       .scope = "messages.read",
                        .handler = on(list_messages)}));
-  MN_CHECK(router.add({.method = "GET", .pattern = "/api/v1/messages/{seq}", .zone = "clinical", .scope = "messages.read",
+  MN_CHECK(router.add({.method = "GET",
+                       .pattern = "/api/v1/messages/{seq}",
+                       .zone = "clinical",
+                       .scope = "messages.read",
                        .handler = on(show_message)}));
-  MN_CHECK(router.add({.method = "GET", .pattern = "/api/v1/messages/{seq}/bytes", .zone = "clinical",
-                       .scope = "messages.read", .handler = on(show_bytes)}));
-  return router.add({.method = "POST", .pattern = "/api/v1/messages/{seq}/resubmit", .zone = "clinical",
-                     .scope = "messages.write", .handler = on(resubmit), .body_bytes_max = kMllpFrameBytesMax});
+  MN_CHECK(router.add({.method = "GET",
+                       .pattern = "/api/v1/messages/{seq}/bytes",
+                       .zone = "clinical",
+                       .scope = "messages.read",
+                       .handler = on(show_bytes)}));
+  return router.add({.method = "POST",
+                     .pattern = "/api/v1/messages/{seq}/resubmit",
+                     .zone = "clinical",
+                     .scope = "messages.write",
+                     .handler = on(resubmit),
+                     .body_bytes_max = kMllpFrameBytesMax});
 }
 
 }  // namespace minato::admin

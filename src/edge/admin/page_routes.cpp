@@ -1,4 +1,5 @@
-// The few pages that a browser opens before there is a console: the notice behind a mail's link, and the login that it needs.
+// The few pages that a browser opens before there is a console: the notice behind a mail's link, and the login that it
+// needs.
 #include "edge/admin/admin.h"
 #include "edge/admin/requests.h"
 
@@ -9,7 +10,8 @@ constexpr std::string_view kLoginPage = R"(<!doctype html><html lang="ja"><head>
 <meta name="viewport" content="width=device-width"><title>Minato</title>
 <style>body{font:16px/1.6 system-ui,sans-serif;max-width:26rem;margin:12vh auto;padding:0 1rem;color:#123}
 h1{font-size:1.4rem}input{font:inherit;width:100%;padding:.5rem;box-sizing:border-box;border:1px solid #9ab}
-button{font:inherit;margin-top:1rem;padding:.5rem 1.5rem;border:0;background:#0b5c7a;color:#fff}p.e{color:#a00}</style></head>
+button{font:inherit;margin-top:1rem;padding:.5rem 1.5rem;border:0;background:#0b5c7a;color:#fff}
+p.e{color:#a00}</style></head>
 <body><h1>港 Minato</h1>)";
 
 constexpr std::string_view kLoginForm = R"(<form method="post" action="/login"><label>アクセストークン / Access token
@@ -78,8 +80,11 @@ http::Response notice(const Services& services, const http::Request& request) {
 Status add_page_routes(http::Router& router, const Services& services) {
   const Services* with = &services;
   const auto add = [&](std::string method, std::string pattern, http::Handler handler) {
-    return router.add({.method = std::move(method), .pattern = std::move(pattern), .zone = std::string(http::kPublicZone),
-                       .handler = std::move(handler), .body_bytes_max = 8 * kKiB});
+    return router.add({.method = std::move(method),
+                       .pattern = std::move(pattern),
+                       .zone = std::string(http::kPublicZone),
+                       .handler = std::move(handler),
+                       .body_bytes_max = 8 * kKiB});
   };
   MN_CHECK(add("GET", "/login", [](const http::Request&) { return login_page(200, "", ""); }));
   MN_CHECK(add("POST", "/login", [with](const http::Request& request) { return login(*with, request); }));

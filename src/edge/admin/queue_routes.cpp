@@ -6,7 +6,8 @@ namespace minato::admin {
 namespace {
 
 http::Response stats(const Services& services, const http::Request&) {
-  return answer(services.operations.queue_stats(), [](JsonWriter& json, const QueueStats& value) { write(json, value); });
+  return answer(services.operations.queue_stats(),
+                [](JsonWriter& json, const QueueStats& value) { write(json, value); });
 }
 
 Result<std::vector<ItemView>> find_items(const Services& services, const http::Request& request) {
@@ -61,16 +62,18 @@ http::Response redrive(const Services& services, const http::Request& request) {
     return answer(services.operations.redrive_preview(change->filter),
                   [](JsonWriter& json, const RedrivePreview& preview) { write(json, preview); });
   }
-  return answer(services.operations.redrive(change->filter, change->per_second, request.principal.name),
-                [](JsonWriter& json, std::uint64_t count) { json.begin_object().member("redriven", count).end_object(); });
+  return answer(
+      services.operations.redrive(change->filter, change->per_second, request.principal.name),
+      [](JsonWriter& json, std::uint64_t count) { json.begin_object().member("redriven", count).end_object(); });
 }
 
 http::Response discard(const Services& services, const http::Request& request) {
   const auto change = read_change(request);
   if (!change) return http::problem(change.error());
   if (change->reason.empty()) return http::problem(400, "a reason is needed: it stays on record");
-  return answer(services.operations.discard(change->filter, request.principal.name, change->reason),
-                [](JsonWriter& json, std::uint64_t count) { json.begin_object().member("discarded", count).end_object(); });
+  return answer(
+      services.operations.discard(change->filter, request.principal.name, change->reason),
+      [](JsonWriter& json, std::uint64_t count) { json.begin_object().member("discarded", count).end_object(); });
 }
 
 }  // namespace
@@ -80,12 +83,22 @@ Status add_queue_routes(http::Router& router, const Services& services) {
   const auto on = [with](auto handler) {
     return [with, handler](const http::Request& request) { return handler(*with, request); };
   };
-  MN_CHECK(router.add({.method = "GET", .pattern = "/api/v1/queue", .zone = "admin", .scope = "queue.read", .handler = on(stats)}));
-  MN_CHECK(router.add({.method = "GET", .pattern = "/api/v1/queue/items", .zone = "admin", .scope = "queue.read",
+  MN_CHECK(router.add(
+      {.method = "GET", .pattern = "/api/v1/queue", .zone = "admin", .scope = "queue.read", .handler = on(stats)}));
+  MN_CHECK(router.add({.method = "GET",
+                       .pattern = "/api/v1/queue/items",
+                       .zone = "admin",
+                       .scope = "queue.read",
                        .handler = on(items)}));
-  MN_CHECK(router.add({.method = "POST", .pattern = "/api/v1/queue/redrive", .zone = "admin", .scope = "queue.write",
+  MN_CHECK(router.add({.method = "POST",
+                       .pattern = "/api/v1/queue/redrive",
+                       .zone = "admin",
+                       .scope = "queue.write",
                        .handler = on(redrive)}));
-  return router.add({.method = "POST", .pattern = "/api/v1/queue/discard", .zone = "admin", .scope = "queue.write",
+  return router.add({.method = "POST",
+                     .pattern = "/api/v1/queue/discard",
+                     .zone = "admin",
+                     .scope = "queue.write",
                      .handler = on(discard)});
 }
 

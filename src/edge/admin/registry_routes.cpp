@@ -21,7 +21,8 @@ Result<std::vector<Patient>> find(const Services& services, const http::Request&
   if (!text) return fail(Errc::kRefused, "find: an identifier or a name is needed");
   MN_TRY(limit, number_parameter(request, "limit", 50, 1000));
   MN_TRY(found, services.operations.find_patients(*text, limit));
-  MN_CHECK(services.operations.note_access(request.principal.name, "patients", "search of " + std::to_string(found.size())));
+  MN_CHECK(
+      services.operations.note_access(request.principal.name, "patients", "search of " + std::to_string(found.size())));
   return found;
 }
 
@@ -171,7 +172,10 @@ http::Response list_changes(const Services& services, const http::Request& reque
 Status add_registry_routes(http::Router& router, const Services& services) {
   const Services* with = &services;
   const auto add = [&](std::string method, std::string pattern, std::string scope, auto handler) {
-    return router.add({.method = std::move(method), .pattern = std::move(pattern), .zone = "clinical", .scope = std::move(scope),
+    return router.add({.method = std::move(method),
+                       .pattern = std::move(pattern),
+                       .zone = "clinical",
+                       .scope = std::move(scope),
                        .handler = [with, handler](const http::Request& request) { return handler(*with, request); },
                        .body_bytes_max = 64 * kMiB});
   };

@@ -58,7 +58,8 @@ Result<std::uint64_t> number_parameter(const http::Request& request, std::string
   const auto text = request.query_parameter(name);
   if (!text) return otherwise;
   const auto value = number(*text);
-  if (!value || *value > max) return fail(Errc::kRefused, std::string(name) + " must be a number from 0 to " + std::to_string(max));
+  if (!value || *value > max)
+    return fail(Errc::kRefused, std::string(name) + " must be a number from 0 to " + std::to_string(max));
   return *value;
 }
 

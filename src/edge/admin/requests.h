@@ -1,4 +1,5 @@
-// Reading what a request asks for: query parameters and JSON bodies, strictly. An unknown or misspelt one is an error, never ignored.
+// Reading what a request asks for: query parameters and JSON bodies, strictly. An unknown or misspelt one is an error,
+// never ignored.
 #pragma once
 
 #include <initializer_list>

@@ -25,7 +25,8 @@ http::Response openapi(const Services&, const http::Request&) {
 }
 
 http::Response status(const Services& services, const http::Request&) {
-  // The journal's numbers are read before the queue's: whoever sees "all applied" and "nothing waits" in one answer may believe it.
+  // The journal's numbers are read before the queue's: whoever sees "all applied" and "nothing waits" in one answer may
+  // believe it.
   std::string server;
   JsonWriter members(server);
   members.begin_object();
@@ -122,7 +123,11 @@ http::Response list_tokens(const Services& services, const http::Request&) {
   JsonWriter json(body);
   json.begin_object().key("tokens").begin_array();
   for (const TokenInfo& token : services.tokens.list()) {
-    json.begin_object().member("name", token.name).member("created", to_rfc3339(token.created)).key("scopes").begin_array();
+    json.begin_object()
+        .member("name", token.name)
+        .member("created", to_rfc3339(token.created))
+        .key("scopes")
+        .begin_array();
     for (const std::string& scope : token.scopes) json.value(scope);
     json.end_array().end_object();
   }
@@ -164,7 +169,10 @@ Status add_system_routes(http::Router& router, const Services& services) {
   const Services* with = &services;
   const auto add = [&](std::string method, std::string pattern, std::string scope, auto handler) {
     const std::string zone = scope.empty() ? std::string(http::kPublicZone) : "admin";
-    return router.add({.method = std::move(method), .pattern = std::move(pattern), .zone = zone, .scope = std::move(scope),
+    return router.add({.method = std::move(method),
+                       .pattern = std::move(pattern),
+                       .zone = zone,
+                       .scope = std::move(scope),
                        .handler = [with, handler](const http::Request& request) { return handler(*with, request); }});
   };
   MN_CHECK(add("GET", "/healthz", "", healthz));

@@ -42,7 +42,8 @@ std::optional<std::string> cookie(std::string_view header, std::string_view name
 bool grants(const std::vector<std::string>& scopes, std::string_view wanted) {
   const std::size_t dot = wanted.find('.');
   const std::string write = dot == std::string_view::npos ? "" : std::string(wanted.substr(0, dot)) + ".write";
-  return std::ranges::any_of(scopes, [&](const std::string& scope) { return scope == "*" || scope == wanted || scope == write; });
+  return std::ranges::any_of(
+      scopes, [&](const std::string& scope) { return scope == "*" || scope == wanted || scope == write; });
 }
 
 Result<std::unique_ptr<Tokens>> Tokens::open(Files& files, Clock& clock, const std::string& directory) {
@@ -52,7 +53,8 @@ Result<std::unique_ptr<Tokens>> Tokens::open(Files& files, Clock& clock, const s
     MN_CHECK(tokens->load());
     return tokens;
   }
-  // The plain token first: a crash between the two files leaves one that opens nothing, and the next start makes both anew.
+  // The plain token first: a crash between the two files leaves one that opens nothing, and the next start makes both
+  // anew.
   const std::string token = crypto::random_token();
   MN_CHECK(write_file_atomically(files, directory + "/admin.token", token + "\n"));
   const std::lock_guard lock(tokens->mutex_);
@@ -69,7 +71,8 @@ Status Tokens::load() {
     Entry entry;
     entry.info.name = element.value["name"].string_or("");
     entry.sha256 = element.value["sha256"].string_or("");
-    for (const auto scope : element.value["scopes"].entries()) entry.info.scopes.emplace_back(scope.value.string_or(""));
+    for (const auto scope : element.value["scopes"].entries())
+      entry.info.scopes.emplace_back(scope.value.string_or(""));
     entry.info.created = from_rfc3339(element.value["created"].string_or("")).value_or(Time{});
     if (entry.info.name.empty() || entry.sha256.size() != 64) return fail(Errc::kCorrupt, "tokens.json is malformed");
     entries_.push_back(std::move(entry));
@@ -96,8 +99,9 @@ Result<std::string> Tokens::create(std::string_view name, std::vector<std::strin
   if (scopes.empty()) return fail(Errc::kRefused, "a token needs a scope");
   for (const std::string& scope : scopes) {
     if (!known_scope(scope)) {
-      return fail(Errc::kRefused, "unknown scope; there are * and AREA.read, AREA.write of messages, queue, registry, "
-                                  "notices, system, tokens");
+      return fail(Errc::kRefused,
+                  "unknown scope; there are * and AREA.read, AREA.write of messages, queue, registry, "
+                  "notices, system, tokens");
     }
   }
   const std::lock_guard lock(mutex_);
@@ -117,7 +121,8 @@ Status Tokens::revoke(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto at = std::ranges::find_if(entries_, [&](const Entry& entry) { return entry.info.name == name; });
   if (at == entries_.end()) return fail(Errc::kNotFound, "no token of this name");
-  const auto managers = std::ranges::count_if(entries_, [](const Entry& e) { return grants(e.info.scopes, "tokens.write"); });
+  const auto managers =
+      std::ranges::count_if(entries_, [](const Entry& e) { return grants(e.info.scopes, "tokens.write"); });
   if (managers == 1 && grants(at->info.scopes, "tokens.write")) {
     return fail(Errc::kRefused, "this is the last token that may manage tokens");
   }

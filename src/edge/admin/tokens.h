@@ -1,8 +1,9 @@
-// Who may use the HTTP interface: bearer tokens with scopes. The file keeps only SHA-256 digests, so whoever reads it cannot use it; a token
-// is shown once, when it is made. At the first start the administrator's token is made and written to `admin.token`, readable by the owner.
+// Who may use the HTTP interface: bearer tokens with scopes. The file keeps only SHA-256 digests, so whoever reads it
+// cannot use it; a token is shown once, when it is made. At the first start the administrator's token is made and
+// written to `admin.token`, readable by the owner.
 //
-// Scopes are "area.read" or "area.write" (messages, queue, registry, notices, system, tokens); "write" includes "read", "*" everything.
-// Thread-safe. Files: docs/formats/data-directory.md.
+// Scopes are "area.read" or "area.write" (messages, queue, registry, notices, system, tokens); "write" includes "read",
+// "*" everything. Thread-safe. Files: docs/formats/data-directory.md.
 #pragma once
 
 #include <mutex>

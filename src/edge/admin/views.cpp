@@ -19,16 +19,20 @@ void write_seq(JsonWriter& json, std::string_view name, const std::optional<Seq>
 
 std::string_view name_of(ItemState state) {
   switch (state) {
-    case ItemState::kWaiting: return "waiting";
-    case ItemState::kLeased: return "leased";
-    case ItemState::kParked: return "parked";
+    case ItemState::kWaiting:
+      return "waiting";
+    case ItemState::kLeased:
+      return "leased";
+    case ItemState::kParked:
+      return "parked";
   }
   return "unknown";
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-void write_counts(JsonWriter& json, std::string_view name, const std::vector<std::pair<std::string, std::uint64_t>>& counts) {
+void write_counts(JsonWriter& json, std::string_view name,
+                  const std::vector<std::pair<std::string, std::uint64_t>>& counts) {
   json.key(name).begin_object();
   for (const auto& [key, count] : counts) json.member(key, count);
   json.end_object();
@@ -147,7 +151,9 @@ void write(JsonWriter& json, const Effect& effect) {
 void write(JsonWriter& json, const FeedTotals& feed) {
   json.begin_object().member("listener", feed.feed.listener).member("sender_application", feed.feed.sender_application);
   json.member("sender_facility", feed.feed.sender_facility).member("first_seen", to_rfc3339(feed.first_seen));
-  json.member("last_seen", to_rfc3339(feed.last_seen)).member("accepted", feed.accepted).member("refused", feed.refused);
+  json.member("last_seen", to_rfc3339(feed.last_seen))
+      .member("accepted", feed.accepted)
+      .member("refused", feed.refused);
   json.member("duplicates", feed.duplicates).member("bytes", feed.bytes).end_object();
 }
 

@@ -147,13 +147,14 @@ void ConfigSection::read_bytes(std::string_view key, std::uint64_t& into, std::u
     bytes = static_cast<std::uint64_t>(*number);
   } else if (const auto text = node->value_exact<std::string>()) {
     const auto parts = number_and_unit(*text);
-    const auto factor = parts ? factor_of(parts->second, {{"", 1}, {"KiB", kKiB}, {"MiB", kMiB}, {"GiB", 1024 * kMiB}})
-                              : std::nullopt;
+    const auto factor =
+        parts ? factor_of(parts->second, {{"", 1}, {"KiB", kKiB}, {"MiB", kMiB}, {"GiB", 1024 * kMiB}}) : std::nullopt;
     if (factor && parts->first <= std::numeric_limits<std::uint64_t>::max() / *factor) bytes = parts->first * *factor;
   }
   if (!bytes || *bytes < min || *bytes > max) {
-    return fault(*node, key,
-                 "must be a size such as \"64MiB\", from " + std::to_string(min) + " to " + std::to_string(max) + " bytes");
+    return fault(
+        *node, key,
+        "must be a size such as \"64MiB\", from " + std::to_string(min) + " to " + std::to_string(max) + " bytes");
   }
   into = *bytes;
 }
@@ -162,7 +163,9 @@ void ConfigSection::read_utc_offset(std::string_view key, int& minutes) {
   const toml::node* node = take(key);
   if (node == nullptr) return;
   const auto text = node->value_exact<std::string>();
-  const auto digit = [&](std::size_t at) { return (*text)[at] >= '0' && (*text)[at] <= '9' ? (*text)[at] - '0' : -100; };
+  const auto digit = [&](std::size_t at) {
+    return (*text)[at] >= '0' && (*text)[at] <= '9' ? (*text)[at] - '0' : -100;
+  };
   if (text && text->size() == 6 && ((*text)[0] == '+' || (*text)[0] == '-') && (*text)[3] == ':') {
     const int hour = digit(1) * 10 + digit(2);
     const int minute = digit(4) * 10 + digit(5);

@@ -1,4 +1,5 @@
-// Reads TOML tables key by key, strictly, and remembers what nobody asked for. It includes toml++: only sources that parse include it.
+// Reads TOML tables key by key, strictly, and remembers what nobody asked for. It includes toml++: only sources that
+// parse include it.
 #pragma once
 
 #define TOML_EXCEPTIONS 0
