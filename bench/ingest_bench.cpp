@@ -150,6 +150,13 @@ class Load {
       must(count > 0, "no answer for a second");
       for (int i = 0; i < count; ++i) receive(links_[events[static_cast<std::size_t>(i)].data.u32], warm);
     }
+    sending_ = false;
+    for (std::size_t open = links_.size(); open > 0;) {  // an answer must not meet the next round's link
+      const std::uint64_t before = answers_;
+      must(::epoll_wait(epoll_, events.data(), 1, 1000) > 0, "no answer for a second");
+      receive(links_[events[0].data.u32], warm);
+      open -= answers_ - before;
+    }
     const double cpu = cpu_seconds(server_.pid()) - cpu_before;
     std::ranges::sort(latencies_);
     const auto rank = [&](double q) {
@@ -211,13 +218,14 @@ class Load {
     ++answers_;
     const auto now = Steady::now();
     if (link.sent >= warm) latencies_.push_back(std::chrono::duration<double, std::milli>(now - link.sent).count());
-    send(link);
+    if (sending_) send(link);
   }
 
   const Child& server_;
   int epoll_;
   std::vector<Link> links_;
   std::vector<double> latencies_;
+  bool sending_ = true;
   std::uint64_t answers_ = 0;  // those of the warm-up too
 };
 

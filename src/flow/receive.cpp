@@ -37,6 +37,9 @@ bool names(const std::string& rule, const std::string& identity) {
   return block && ip && block->contains(*ip);
 }
 
+// Messages that are being committed at once are some thousand at most; more only make longer chains.
+constexpr std::size_t kCommittingBuckets = 4 * kKiB;
+
 // A follower that lags further behind than this looks at our own entries too.
 constexpr std::size_t kOwnSequences = 64 * kKiB;
 
@@ -63,8 +66,8 @@ struct Receiver::FrameState {
   std::uint64_t ticket = 0;
   BatchAnswer answer = BatchAnswer::kOneEach;
   Envelope envelope = Envelope::kBatch;
-  std::size_t open = 0;              // guarded by the receiver's mutex_, as all below
-  std::vector<AnswerTexts> answers;  // one a message
+  std::size_t open = 0;             // guarded by the receiver's mutex_, as all below
+  std::vector<AnswerWire> answers;  // one a message
   AnswerSink::Link link = AnswerSink::Link::kKeep;
 };
 
@@ -76,11 +79,12 @@ struct Receiver::Pending {
   std::shared_ptr<FrameState> frame;  // of several messages; null otherwise
   std::size_t index = 0;              // in it
   Time time;
-  AnswerTexts answers;    // with the placeholder where the sequence will be
+  AnswerWire answer;      // with the placeholder where the sequence will be
   std::string msh;        // to answer otherwise when the journal refuses
   std::string peer_meta;  // of one that waits for another
   MessageDigest digest;
   enum class Kind : std::uint8_t { kAccepted, kRefused } kind = Kind::kAccepted;
+  Pending* next = nullptr;                        // of those being committed, in its bucket; guarded by mutex_
   std::vector<std::unique_ptr<Pending>> waiting;  // the same message again; guarded by mutex_
 };
 
@@ -137,7 +141,8 @@ Receiver::Receiver(ReceiverOptions options, Journal& journal, const Clock& clock
       own_(kOwnSequences),
       window_({.age_max = options_.duplicate_age_max,
                .messages_max = options_.duplicate_messages_max,
-               .key = random_key()}) {}
+               .key = random_key()}),
+      committing_(kCommittingBuckets) {}
 
 Receiver::~Receiver() = default;
 
@@ -233,7 +238,7 @@ void Receiver::take_message(Round& round, std::string bytes, Part part) {
   pending.listener = part.peer.listener;
   pending.time = round.now;
   pending.msh.assign(bytes, header.offset, header.end - header.offset);
-  pending.answers = answer_texts(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
+  pending.answer = answer_wire(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
   pending.digest = window_.digest({.identity = part.peer.identity,
                                    .application = header.sending_application(),
                                    .facility = header.sending_facility(),
@@ -256,33 +261,33 @@ Receiver::Admission Receiver::admit(Part& part) {
   const std::lock_guard lock(mutex_);
   Admission admission{.known = window_.find(pending.digest, pending.time), .waits = false, .reused_id = false};
   if (admission.known) return admission;
-  auto [other, last] = committing_.equal_range(pending.digest.id);
-  admission.reused_id = other != last || window_.id_seen(pending.digest, pending.time);
-  for (; other != last; ++other) {
-    Pending& first = *other->second;
-    if (!(first.digest == pending.digest)) continue;
+  admission.reused_id = window_.id_seen(pending.digest, pending.time);
+  Pending*& bucket = committing_[pending.digest.id % committing_.size()];
+  for (Pending* other = bucket; other != nullptr; other = other->next) {
+    if (other->digest.id == pending.digest.id) admission.reused_id = true;
+    if (!(other->digest == pending.digest)) continue;
     admission.waits = true;
-    pending.answers = first.answers;
+    pending.answer = other->answer;
     pending.peer_meta = part.peer.meta;
-    first.waiting.push_back(std::move(part.pending));
+    other->waiting.push_back(std::move(part.pending));
     return admission;
   }
-  committing_.emplace(pending.digest.id, &pending);
+  pending.next = std::exchange(bucket, &pending);
   return admission;
 }
 
 // Under the lock: it is on its way no more.
 void Receiver::end_committing(Pending& pending) {
-  auto [at, last] = committing_.equal_range(pending.digest.id);
-  while (at != last && at->second != &pending) ++at;
-  if (at != last) committing_.erase(at);
+  Pending** at = &committing_[pending.digest.id % committing_.size()];
+  while (*at != &pending) at = &(*at)->next;
+  *at = pending.next;
 }
 
 void Receiver::take_duplicate(Round& round, Part part, const Judgement& judgement, DuplicateWindow::Known known) {
   Pending& pending = *part.pending;
   const std::string dtm = to_hl7_dtm(known.time, options_.offset_minutes);
   const std::string digits = sequence_digits(known.seq.value);
-  pending.answers = answer_texts(judgement, answer_options(*pending.listener, dtm, digits));
+  pending.answer = answer_wire(judgement, answer_options(*pending.listener, dtm, digits));
   pending.listener->duplicates.add();
   Submission submission;
   submission.records.push_back({.kind = RecordKind::kHl7Duplicate,
@@ -298,7 +303,7 @@ void Receiver::take_refused(Round& round, std::string bytes, Part part, const Ju
   pending.kind = Pending::Kind::kRefused;
   pending.listener = part.peer.listener;
   pending.time = round.now;
-  pending.answers = answer_texts(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
+  pending.answer = answer_wire(judgement, answer_options(*pending.listener, round.dtm, placeholder_));
   pending.listener->refused(judgement.fault->fault);
   log::warning("receive.refused", {{"listener", log::own(pending.listener->rules.listener)},
                                    {"peer", log::own(part.peer.address)},
@@ -379,7 +384,7 @@ void Receiver::committed(std::span<const Committed> batch) {
 
 void Receiver::settle(Pending& pending, Seq seq, Answers& answers) {
   const std::string digits = sequence_digits(seq.value);
-  pending.answers.overwrite(placeholder_, digits);
+  pending.answer.set_digits(digits);
   deliver(pending, AnswerSink::Link::kKeep, answers);
   for (auto& again : pending.waiting) settle(*again, seq, answers);
 }
@@ -412,7 +417,7 @@ void Receiver::failed(std::span<const std::uint64_t> tickets, const Error& error
 
 // Whether the record is durable is unknown: no answer is true, so there is none.
 void Receiver::hang_up(Pending& pending, Answers& answers) {
-  pending.answers = {};
+  pending.answer = {};
   deliver(pending, AnswerSink::Link::kClose, answers);
   for (auto& again : pending.waiting) hang_up(*again, answers);
 }
@@ -433,11 +438,11 @@ void Receiver::turn_away_one(Pending& pending, hl7::Fault fault, std::string_vie
   digits.front() = 'R';
   if (pending.kind == Pending::Kind::kRefused) {
     pending.listener->unstored.add();
-    pending.answers.overwrite(placeholder_, digits);
+    pending.answer.set_digits(digits);
   } else {
     pending.listener->turned_away.add();
     const Judgement judgement = judge_as(fault, pending.msh, pending.listener->rules);
-    pending.answers = answer_texts(judgement, answer_options(*pending.listener, dtm, digits));
+    pending.answer = answer_wire(judgement, answer_options(*pending.listener, dtm, digits));
   }
   deliver(pending, AnswerSink::Link::kKeep, answers);
 }
@@ -450,13 +455,13 @@ void Receiver::leave_window(Pending& pending) {
 
 void Receiver::deliver(Pending& pending, AnswerSink::Link link, Answers& answers) {
   if (!pending.frame) {
-    answers.add(pending.sink, {.ticket = pending.ticket, .wire = framed(pending.answers), .link = link});
+    answers.add(pending.sink, {.ticket = pending.ticket, .wire = std::move(pending.answer.bytes), .link = link});
     return;
   }
   FrameState& frame = *pending.frame;
   {
     const std::lock_guard lock(mutex_);
-    frame.answers[pending.index] = std::move(pending.answers);
+    frame.answers[pending.index] = std::move(pending.answer);
     if (link == AnswerSink::Link::kClose) frame.link = link;
     if (--frame.open > 0) return;
   }
@@ -466,7 +471,7 @@ void Receiver::deliver(Pending& pending, AnswerSink::Link link, Answers& answers
 std::string Receiver::batch_answer(const FrameState& frame) const {
   if (frame.answer == BatchAnswer::kBatch) return batch_wire(frame.answers, frame.envelope, options_.us);
   std::string wire;
-  for (const AnswerTexts& answers : frame.answers) wire += framed(answers);
+  for (const AnswerWire& answer : frame.answers) wire += answer.bytes;
   return wire;
 }
 

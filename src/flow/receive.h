@@ -31,7 +31,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -179,7 +178,7 @@ class Receiver final : private CommitSink {
 
   mutable std::mutex mutex_;  // guards all below
   DuplicateWindow window_;
-  std::unordered_multimap<std::uint64_t, Pending*> committing_;  // by MessageDigest::id
+  std::vector<Pending*> committing_;  // chains of those on their way, by MessageDigest::id
   std::vector<Record> deferred_;
 };
 

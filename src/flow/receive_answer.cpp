@@ -40,45 +40,47 @@ std::string sequence_digits(std::uint64_t seq) {
   return digits;
 }
 
-AnswerTexts answer_texts(const Judgement& judgement, const AnswerOptions& options) {
+AnswerWire answer_wire(const Judgement& judgement, const AnswerOptions& options) {
   const CodesOwed owed = codes_owed(judgement, options.application);
-  AnswerTexts answers;
-  if (owed.first) {
-    answers.texts[answers.count++] = answer_text(judgement, *owed.first, "MN" + std::string(options.digits), options);
-  }
-  if (owed.second) {
-    answers.texts[answers.count++] = answer_text(judgement, *owed.second, "MA" + std::string(options.digits), options);
-  }
-  return answers;
-}
-
-std::string framed(const AnswerTexts& answers) {
-  std::string wire;
-  for (std::size_t i = 0; i < answers.count; ++i) wire += mllp::encode_frame(answers.texts[i]);
+  AnswerWire wire;
+  const auto add = [&](hl7::AckCode code, std::string_view prefix) {
+    std::string text = answer_text(judgement, code, std::string(prefix).append(options.digits), options);
+    text.insert(text.begin(), mllp::kStartBlock);
+    text.push_back(mllp::kEndBlock);
+    text.push_back(mllp::kCarriageReturn);
+    wire.digits_at[wire.count++] = static_cast<std::uint32_t>(wire.bytes.size() + text.find(options.digits));
+    if (wire.bytes.empty()) {
+      wire.bytes = std::move(text);
+    } else {
+      wire.bytes += text;
+    }
+  };
+  if (owed.first) add(*owed.first, "MN");
+  if (owed.second) add(*owed.second, "MA");
   return wire;
 }
 
-std::string batch_wire(std::span<const AnswerTexts> answers, Envelope envelope, const hl7::Identity& us) {
+void AnswerWire::set_digits(std::string_view digits) {
+  for (std::size_t i = 0; i < count; ++i) bytes.replace(digits_at[i], digits.size(), digits);
+}
+
+std::string batch_wire(std::span<const AnswerWire> answers, Envelope envelope, const hl7::Identity& us) {
   const std::string names = "|^~\\&|" + us.application + "|" + us.facility + "\r";
   std::string text = envelope == Envelope::kFile ? "FHS" + names : "";
   text += "BHS" + names;
   std::size_t count = 0;
-  for (const AnswerTexts& answer : answers) {
-    for (std::size_t i = 0; i < answer.count; ++i, ++count) text += answer.texts[i];
+  for (const AnswerWire& answer : answers) {
+    count += answer.count;
+    for (const char c : answer.bytes) {  // without the frames: SB, and FS with the CR behind it
+      const bool frame_end = text.ends_with(mllp::kEndBlock);
+      if (frame_end) text.pop_back();
+      if (c != mllp::kStartBlock && !frame_end) text.push_back(c);
+    }
   }
   if (count == 0) return {};  // every message asked for silence
   text += "BTS|" + std::to_string(count) + "\r";
   if (envelope == Envelope::kFile) text += "FTS|1\r";
   return mllp::encode_frame(text);
-}
-
-void AnswerTexts::overwrite(std::string_view from, std::string_view to) {
-  for (std::size_t i = 0; i < count; ++i) {
-    std::string& text = texts[i];
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + from.size())) {
-      text.replace(at, from.size(), to);
-    }
-  }
 }
 
 }  // namespace minato

@@ -34,21 +34,20 @@ struct AnswerOptions {
   std::string_view time_dtm;  // MSH-7
   std::string_view digits;    // kSequenceDigits characters: MSH-10 is "MN" and these ("MA" in the second answer)
 };
-// The answers' bytes without framing: none, one or two.
-struct AnswerTexts {
-  std::array<std::string, 2> texts;
-  std::size_t count = 0;
-  // Writes `to` over every `from`; both are of one length.
-  void overwrite(std::string_view from, std::string_view to);
-};
-AnswerTexts answer_texts(const Judgement& judgement, const AnswerOptions& options);
 
-// SB text FS CR of each.
-std::string framed(const AnswerTexts& answers);
+// The answers to one message as MLLP blocks: none, one or two.
+struct AnswerWire {
+  std::string bytes;
+  std::array<std::uint32_t, 2> digits_at{};  // where the digits of each stand
+  std::size_t count = 0;
+  // Other digits in their place; kSequenceDigits characters.
+  void set_digits(std::string_view digits);
+};
+AnswerWire answer_wire(const Judgement& judgement, const AnswerOptions& options);
 
 // One block that answers a batch: [FHS] BHS, the answers, BTS [FTS] (HL7 v2.5.1 section 2.10.3). Carries no time and no
-// id, so that a repeated batch is answered with the same bytes.
+// id, so that a repeated batch is answered with the same bytes. Empty when no answer is owed.
 enum class Envelope : std::uint8_t { kBatch, kFile };
-std::string batch_wire(std::span<const AnswerTexts> answers, Envelope envelope, const hl7::Identity& us);
+std::string batch_wire(std::span<const AnswerWire> answers, Envelope envelope, const hl7::Identity& us);
 
 }  // namespace minato

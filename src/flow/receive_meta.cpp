@@ -44,10 +44,11 @@ std::string peer_meta(std::string_view listener, std::string_view address, std::
 }
 
 std::string message_meta(std::string_view peer_meta, const Judgement& judgement, const MetaExtra& extra) {
-  std::string more;
-  more.reserve(256);
-  JsonWriter json(more);
-  json.begin_object();
+  std::string meta;
+  meta.reserve(peer_meta.size() + 192);
+  meta += peer_meta;
+  meta.push_back(',');
+  JsonWriter json(meta);  // in the midst of the object
   if (judgement.header.present) write_sender(json, judgement);
   json.member("ack", extra.ack);
   if (extra.authority == Authority::kAuthoritative) json.member("authoritative", true);
@@ -61,9 +62,7 @@ std::string message_meta(std::string_view peer_meta, const Judgement& judgement,
   if (judgement.fault) write_error(json, *judgement.fault);
   if (extra.place) write_place(json, *extra.place);
   json.end_object();
-  std::string meta;
-  meta.reserve(peer_meta.size() + more.size());
-  return meta.append(peer_meta).append(",").append(more, 1);
+  return meta;
 }
 
 std::string duplicate_meta(std::string_view peer_meta, Seq of) {

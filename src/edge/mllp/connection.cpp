@@ -154,7 +154,11 @@ void Connection::flush() {
   touched_ = false;
   if (stage_ == Stage::kDead) return;
   while (!slots_.empty() && slots_.front().state == Slot::State::kAnswered) {
-    out_ += slots_.front().wire;
+    if (out_.empty()) {
+      out_ = std::move(slots_.front().wire);
+    } else {
+      out_ += slots_.front().wire;
+    }
     slots_.pop_front();
     ++first_number_;
   }
