@@ -10,7 +10,7 @@ find_package(PkgConfig REQUIRED)
 add_library(minato_flags INTERFACE)
 target_include_directories(minato_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(minato_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fno-omit-frame-pointer)
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${MINATO_WERROR}>:-Werror> -fno-omit-frame-pointer)
 target_link_libraries(minato_flags INTERFACE Threads::Threads)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(minato_flags INTERFACE -Wthread-safety)
