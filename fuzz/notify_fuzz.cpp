@@ -1,5 +1,6 @@
 // Any message through what happens after verification: extraction, occasion, plan and both mails. Nothing crashes, a
-// mail without detail does not depend on who the patient is, and a plan's JSON reads back. links: minato_flow
+// mail without detail does not depend on who the patient is, and a plan's JSON reads back.
+// links: minato_flow
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
