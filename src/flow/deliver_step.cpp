@@ -1,11 +1,17 @@
 #include "flow/deliver_step.h"
 
+#include <algorithm>
+#include <condition_variable>
+
 #include "base/json_writer.h"
+#include "base/log.h"
 #include "flow/follow_plan.h"
 #include "format/json/json.h"
 
 namespace minato {
 namespace {
+
+constexpr Deadline::duration kLookAgain = std::chrono::seconds(1);
 
 struct DeliveryArgs {
   std::string route, version;
@@ -136,18 +142,34 @@ StepResult DeliverStep::run(const StepInput& input) {
   if (!message) return StepResult::park("unreadable", message.error().what);
   const auto bytes = (*rules)->apply(*route, *message);
   if (!bytes) return StepResult::park("transform-failed", bytes.error().what);
-  if (!breaker_.allow(context_.clock.steady())) {
-    return StepResult::retry("the destination is left alone for a while (circuit open)");
-  }
+  // Nothing was sent, so it is no attempt: counted ones would make dead letters of messages that were never tried.
+  if (!allowed(input.stop)) return StepResult::give_back();
   const DeliveryResult result =
       deliverer_->deliver({*bytes, key, input.origin.seq, input.origin.record.time}, input.stop);
   return settle(input, key, result);
+}
+
+// A destination's threads serve nobody else, so they can wait here; the longest sleep bounds what a reset has to wait.
+bool DeliverStep::allowed(const std::stop_token& stop) {
+  const auto now = context_.clock.steady();
+  if (breaker_.allow(now)) return true;
+  const auto left =
+      std::clamp<Deadline::duration>(breaker_.open_until() - now, std::chrono::milliseconds(1), kLookAgain);
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, left, [] { return false; });
+  return !stop.stop_requested() && breaker_.allow(context_.clock.steady());
 }
 
 StepResult DeliverStep::settle(const StepInput& input, const std::string& key, const DeliveryResult& result) {
   if (result.state == DeliveryResult::State::kRetry) {
     if (input.stop.stop_requested()) return StepResult::give_back();
     breaker_.failed(context_.clock.steady());
+    if (breaker_.state() == BreakerState::kOpen) {
+      log::warning("destination.left_alone",
+                   {{"destination", log::own(options_.name)}, {"error", log::own(result.detail)}});
+    }
     return StepResult::retry(result.detail, result.retry_at);
   }
   breaker_.succeeded();

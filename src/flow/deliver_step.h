@@ -51,7 +51,7 @@ Result<std::string> delivery_key(const NewItem& item);
 std::vector<ChildItem> routed_children(const RouteSet& rules, const hl7::Message& message, const RouteFacts& facts,
                                        const std::map<std::string, DestinationKind>& destinations);
 
-// One destination's step.
+// One destination's step. While its breaker is open an item waits a moment and is given back; that is no attempt.
 class DeliverStep : public Step {
  public:
   struct Context {
@@ -65,6 +65,7 @@ class DeliverStep : public Step {
   void reset_breaker() { breaker_.succeeded(); }
 
  private:
+  bool allowed(const std::stop_token& stop);
   StepResult settle(const StepInput& input, const std::string& key, const DeliveryResult& result);
 
   Context context_;
