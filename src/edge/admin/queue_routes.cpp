@@ -30,7 +30,7 @@ http::Response items(const Services& services, const http::Request& request) {
   });
 }
 
-// What redrive and discard are asked for: {"filter":{…},"preview":true,"per_second":5,"reason":"…"}.
+// What redrive and discard are asked for: {"filter":{…},"preview":true,"per_second":5}, {"filter":{…},"reason":"…"}.
 struct Change {
   ItemFilter filter;
   bool preview = false;
@@ -38,25 +38,28 @@ struct Change {
   std::string reason;
 };
 
-Result<Change> read_change(const http::Request& request) {
+// Each of the two knows its own members only: a preview of a discard does not exist, and must not discard.
+Result<Change> read_change(const http::Request& request, std::initializer_list<std::string_view> known) {
   MN_TRY(document, json::parse(request.body));
   const json::Value root = document.root();
-  MN_CHECK(only_members(root, {"filter", "preview", "per_second", "reason"}));
+  MN_CHECK(only_members(root, known));
   Change out;
   MN_TRY(filter, item_filter(root["filter"]));
   out.filter = std::move(filter);
-  out.preview = root["preview"].boolean().value_or(false);
+  MN_TRY(preview, flag_member(root, "preview"));
+  out.preview = preview;
   if (root["per_second"].present()) {
     const auto pace = root["per_second"].unsigned_integer();
     if (!pace || *pace > 100'000) return fail(Errc::kRefused, "per_second must be a number from 0 to 100000");
     out.per_second = static_cast<std::uint32_t>(*pace);
   }
+  if (root["reason"].present() && !root["reason"].string()) return fail(Errc::kRefused, "reason must be a text");
   out.reason = root["reason"].string_or("");
   return out;
 }
 
 http::Response redrive(const Services& services, const http::Request& request) {
-  const auto change = read_change(request);
+  const auto change = read_change(request, {"filter", "preview", "per_second"});
   if (!change) return http::problem(change.error());
   if (change->preview) {
     return answer(services.operations.redrive_preview(change->filter),
@@ -68,7 +71,7 @@ http::Response redrive(const Services& services, const http::Request& request) {
 }
 
 http::Response discard(const Services& services, const http::Request& request) {
-  const auto change = read_change(request);
+  const auto change = read_change(request, {"filter", "reason"});
   if (!change) return http::problem(change.error());
   if (change->reason.empty()) return http::problem(400, "a reason is needed: it stays on record");
   return answer(

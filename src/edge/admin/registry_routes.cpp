@@ -99,6 +99,11 @@ Result<std::string> change_meta(const http::Request& request) {
   MN_TRY(document, json::parse(request.body));
   if (!document.root().is_object()) return fail(Errc::kRefused, "a JSON object is expected");
   if (document.root()["by"].present()) return fail(Errc::kRefused, "by is written by the server");
+  // What could never be applied must not become a record of the journal.
+  MN_CHECK(only_members(document.root(), {"what", "change"}));
+  const std::string_view what = document.root()["what"].string_or("");
+  if (what != "patients" && what != "providers") return fail(Errc::kRefused, "what must be patients or providers");
+  if (!document.root()["change"].is_object()) return fail(Errc::kRefused, "change must be an object");
   std::string meta;
   JsonWriter json(meta);
   json.begin_object();

@@ -20,6 +20,14 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
+Result<std::optional<std::string_view>> text_member(json::Value object, std::string_view name) {
+  const json::Value member = object[name];
+  if (!member.present()) return std::nullopt;
+  const auto text = member.string();
+  if (!text) return fail(Errc::kRefused, std::string(name) + " must be a text");
+  return *text;
+}
+
 Result<std::optional<Time>> time_of(std::optional<std::string_view> text, std::string_view name) {
   if (!text) return std::nullopt;
   const auto time = from_rfc3339(*text);
@@ -90,26 +98,54 @@ Result<ItemFilter> item_filter(const http::Request& request) {
   return out;
 }
 
+Result<bool> flag_member(json::Value object, std::string_view name) {
+  const json::Value member = object[name];
+  if (!member.present()) return false;
+  const auto flag = member.boolean();
+  if (!flag) return fail(Errc::kRefused, std::string(name) + " must be true or false");
+  return *flag;
+}
+
+Result<std::vector<ItemId>> item_ids(json::Value items) {
+  std::vector<ItemId> out;
+  if (!items.present()) return out;
+  // An empty list would mean no filter at all: everything instead of nothing.
+  if (!items.is_array() || items.size() == 0)
+    return fail(Errc::kRefused, "items must be a list of item ids, not empty");
+  for (const auto entry : items.entries()) {
+    const auto item = parse_item_id(entry.value.string_or(""));
+    if (!item) return fail(Errc::kRefused, "items must be item ids such as \"12.0\"");
+    out.push_back(*item);
+  }
+  return out;
+}
+
 Result<ItemFilter> item_filter(json::Value object) {
   ItemFilter out;
   if (!object.present()) return out;
   MN_CHECK(only_members(object, {"state", "step", "lane", "message", "from", "to", "items"}));
-  if (const auto state = object["state"].string()) {
+  MN_TRY(state, text_member(object, "state"));
+  if (state) {
     MN_TRY(value, state_named(*state));
     out.state = value;
   }
-  if (const auto step = object["step"].string()) out.step = *step;
-  if (const auto lane = object["lane"].string()) out.lane = *lane;
-  if (const auto origin = object["message"].unsigned_integer()) out.origin = Seq{*origin};
-  MN_TRY(from, time_of(object["from"].string(), "from"));
-  MN_TRY(to, time_of(object["to"].string(), "to"));
+  MN_TRY(step, text_member(object, "step"));
+  if (step) out.step = *step;
+  MN_TRY(lane, text_member(object, "lane"));
+  if (lane) out.lane = *lane;
+  if (object["message"].present()) {
+    const auto origin = object["message"].unsigned_integer();
+    if (!origin || *origin == 0) return fail(Errc::kRefused, "message must be a sequence number");
+    out.origin = Seq{*origin};
+  }
+  MN_TRY(from_text, text_member(object, "from"));
+  MN_TRY(from, time_of(from_text, "from"));
+  MN_TRY(to_text, text_member(object, "to"));
+  MN_TRY(to, time_of(to_text, "to"));
   out.parked_from = from;
   out.parked_to = to;
-  for (const auto entry : object["items"].entries()) {
-    const auto item = parse_item_id(entry.value.string_or(""));
-    if (!item) return fail(Errc::kRefused, "items must be item ids such as \"12.0\"");
-    out.ids.push_back(*item);
-  }
+  MN_TRY(ids, item_ids(object["items"]));
+  out.ids = std::move(ids);
   return out;
 }
 

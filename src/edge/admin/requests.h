@@ -17,6 +17,9 @@ namespace minato::admin {
 Status only_parameters(const http::Request& request, std::initializer_list<std::string_view> known);
 Status only_members(json::Value object, std::initializer_list<std::string_view> known);
 
+// A member of a JSON body; false when it is not there. kRefused: of another type, so that "yes" is never read as false.
+Result<bool> flag_member(json::Value object, std::string_view name);
+
 std::optional<std::string> text_parameter(const http::Request& request, std::string_view name);
 // kRefused: not a number from `min` to `max`.
 Result<std::uint64_t> number_parameter(const http::Request& request, std::string_view name, std::uint64_t otherwise,

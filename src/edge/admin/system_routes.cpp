@@ -73,7 +73,8 @@ http::Response backup(const Services& services, const http::Request& request) {
   const Status known = only_members(document->root(), {"directory"});
   if (!known) return http::problem(known.error());
   const auto directory = document->root()["directory"].string();
-  if (!directory || directory->empty()) return http::problem(400, "directory is needed");
+  // A relative one would be below wherever the server was started, not where whoever asks believes.
+  if (!directory || !directory->starts_with('/')) return http::problem(400, "directory is needed, as an absolute path");
   return finish(services.backup(std::string(*directory)));
 }
 
