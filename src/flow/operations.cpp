@@ -125,6 +125,12 @@ Result<Seq> Operations::resubmit(Seq seq, std::string bytes, std::string_view by
   JsonWriter(meta).begin_object().member("edited_from", seq.value).member("by", by).member("ack", "").end_object();
   MN_TRY(made, append(RecordKind::kHl7Received, std::move(meta), std::move(bytes)));
   MN_CHECK(applied(made));
+  // The copy takes over: a redrive of the old one would have the same effects once more, and a parked merge would go on
+  // holding its lanes.
+  ItemFilter old;
+  old.origin = seq;
+  MN_TRY(dropped, discard(old, by, "edited: goes on as message " + std::to_string(made.value)));
+  static_cast<void>(dropped);
   return made;
 }
 
