@@ -1,6 +1,7 @@
 // The commands that ask the server's admin interface: messages, queue, registry, routes, status, backup, tokens.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "app/admin_client.h"
 #include "app/commands.h"
@@ -127,6 +128,13 @@ int show_either(const AdminOptions& options, json::Value root) {
   return options.json ? print_json(root) : print_members(root);
 }
 
+std::vector<std::string> provider_row(json::Value row) {
+  std::string name = text(row["family_name"]) + " " + text(row["given_name"]);
+  if (name == " ") name = text(row["family_ideographic"]) + " " + text(row["given_ideographic"]);
+  return {text(row["code"]), std::move(name), text(row["mails"]), text(row["language"]),
+          text(row["full_detail"]) == "yes" ? "full" : "link"};
+}
+
 int list_registry(const RegistryOptions& options) {
   std::string path = "/api/v1/registry/" + options.what;
   if (options.what == "patients") add_query(path, "find", options.find);
@@ -139,30 +147,53 @@ int list_registry(const RegistryOptions& options) {
                                            : std::vector<std::string>{"CODE", "NAME", "MAIL", "LANGUAGE", "DETAIL"});
     for (const auto entry : root[options.what].entries()) {
       const json::Value row = entry.value;
+      if (options.what == "providers") {
+        table.add(provider_row(row));
+        continue;
+      }
       const json::Value name = (*row["names"].entries().begin()).value;
       const std::string full = row["names"].size() == 0 ? "" : text(name["family"]) + " " + text(name["given"]);
-      if (options.what == "patients") {
-        std::string identifiers;
-        for (const auto id : row["identifiers"].entries())
-          identifiers += (identifiers.empty() ? "" : ",") + text(id.value["value"]);
-        table.add({text(row["id"]), identifiers, full, text(row["birth_date"]), text(row["sex"])});
-      } else {
-        table.add({text(row["code"]), full, joined(row["mails"]), text(row["language"]), text(row["detail"])});
+      std::string identifiers;
+      for (const auto id : row["identifiers"].entries()) {
+        identifiers += (identifiers.empty() ? "" : ",") + text(id.value["value"]);
       }
+      table.add({text(row["id"]), identifiers, full, text(row["birth_date"]), text(row["sex"])});
     }
     put(table.text());
     return kExitOk;
   });
 }
 
-int change_registry(const RegistryOptions& options) {
+// The interface names patients by identifier, people by the number that `registry list` shows.
+Result<std::string> identifier_of(AdminClient& client, const std::string& id) {
+  MN_TRY(answer, client.get("/api/v1/registry/patients/" + http::percent_encode(id)));
+  MN_TRY(document, json::parse(answer));
+  const json::Value identifiers = document.root()["patient"]["identifiers"];
+  if (identifiers.size() == 0) return fail(Errc::kRefused, "patient " + id + " has no identifier of its own");
+  return json::to_text((*identifiers.entries().begin()).value);
+}
+
+Result<std::string> registry_change(AdminClient& client, const RegistryOptions& options) {
   std::string body;
   JsonWriter json(body);
-  json.begin_object().member("what", "patients").member("action", options.action);
-  json.key("patient").number(options.id);
-  if (options.action == "merge") json.key("into").number(options.into);
-  json.end_object();
-  return ask(options.admin, "POST", "/api/v1/registry/changes", body, "application/json",
+  json.begin_object().member("what", "patients").key("change").begin_object().member("op", options.action);
+  MN_TRY(patient, identifier_of(client, options.id));
+  if (options.action == "merge") {
+    MN_TRY(survivor, identifier_of(client, options.into));
+    json.key("survivor").raw(survivor).key("prior").raw(patient);
+  } else {
+    json.key("patient").raw(patient);
+  }
+  json.end_object().end_object();
+  return body;
+}
+
+int change_registry(const RegistryOptions& options) {
+  auto client = AdminClient::open(options.admin);
+  if (!client) return report(client.error());
+  auto body = registry_change(*client, options);
+  if (!body) return report(body.error());
+  return ask(options.admin, "POST", "/api/v1/registry/changes", std::move(*body), "application/json",
              [&](json::Value root) { return show_either(options.admin, root); });
 }
 
@@ -263,6 +294,9 @@ int run_message_show(const MessageShowOptions& options) {
 int run_resubmit(const ResubmitOptions& options) {
   auto bytes = input(options.file);
   if (!bytes) return report(bytes.error());
+  // A file as it went over the wire has MLLP's block around the message.
+  if (bytes->starts_with('\x0b')) bytes->erase(0, 1);
+  if (bytes->ends_with("\x1c\r")) bytes->resize(bytes->size() - 2);
   return ask(options.admin, "POST", "/api/v1/messages/" + std::to_string(options.seq) + "/resubmit", std::move(*bytes),
              "application/octet-stream", [&](json::Value root) { return show_either(options.admin, root); });
 }
@@ -334,7 +368,10 @@ int run_status(const AdminOptions& options) {
 
 int run_backup(const BackupOptions& options) {
   std::string body;
-  JsonWriter(body).begin_object().member("directory", options.directory).end_object();
+  std::error_code unknown;
+  const auto directory = std::filesystem::absolute(options.directory, unknown);
+  if (unknown) return report(Error{Errc::kRefused, "directory: " + unknown.message()});
+  JsonWriter(body).begin_object().member("directory", directory.string()).end_object();
   return ask(options.admin, "POST", "/api/v1/backup", body, "application/json",
              [&](json::Value root) { return show_either(options.admin, root); });
 }

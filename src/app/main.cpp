@@ -98,11 +98,9 @@ void add_messages(CLI::App& root) {
 
 void add_queue_filter(CLI::App& app, QueueOptions& options) {
   app.add_option("--step", options.step, "process, mail, forward:NAME …; forward: means all of them");
-  app.add_option("--item", options.items, "item ids");
   app.add_option("--message", options.origin, "sequence of the message that it is about");
   app.add_option("--from", options.from, "parked at or after (RFC 3339)");
   app.add_option("--to", options.to, "parked before (RFC 3339)");
-  app.add_option("--limit", options.limit)->capture_default_str();
   add_admin(app, options.admin);
 }
 
@@ -116,6 +114,7 @@ void add_queue(CLI::App& root) {
   CLI::App* list_app = app->add_subcommand("list", "items, oldest first");
   list.action = "list";
   list_app->add_option("--state", list.state, "waiting, leased or parked");
+  list_app->add_option("--limit", list.limit)->capture_default_str();
   add_queue_filter(*list_app, list);
   list_app->callback([] { exit_status = run_queue(list); });
 
@@ -123,12 +122,14 @@ void add_queue(CLI::App& root) {
   redrive.action = "redrive";
   redrive_app->add_flag("--preview", redrive.preview, "say what would run, and which effects have happened already");
   redrive_app->add_option("--per-second", redrive.per_second, "pace; 0: at once")->capture_default_str();
+  redrive_app->add_option("--item", redrive.items, "item ids");
   add_queue_filter(*redrive_app, redrive);
   redrive_app->callback([] { exit_status = run_queue(redrive); });
 
   CLI::App* discard_app = app->add_subcommand("discard", "give dead letters up");
   discard.action = "discard";
   discard_app->add_option("--reason", discard.reason)->required();
+  discard_app->add_option("--item", discard.items, "item ids");
   add_queue_filter(*discard_app, discard);
   discard_app->callback([] { exit_status = run_queue(discard); });
 }
@@ -156,16 +157,16 @@ void add_registry(CLI::App& root) {
   sub = add_registry_action(*app, import, "import", "import a CSV file, all or nothing");
   what(sub, import);
   sub->add_option("file", import.file)->required();
-  sub = add_registry_action(*app, exported, "export", "write the registry as CSV");
-  what(sub, exported);
+  sub = add_registry_action(*app, exported, "export", "write the registry of providers as CSV");
+  sub->add_option("what", exported.what, "providers")->required()->check(CLI::IsMember({"providers"}));
   sub = add_registry_action(*app, show, "show", "one entry with its history");
   what(sub, show);
   sub->add_option("id", show.id)->required();
   sub = add_registry_action(*app, merge, "merge", "merge one patient into another");
-  sub->add_option("id", merge.id, "the record that goes")->required();
-  sub->add_option("into", merge.into, "the record that stays")->required();
+  sub->add_option("id", merge.id, "number of the patient that goes, as registry list shows it")->required();
+  sub->add_option("into", merge.into, "number of the patient that stays")->required();
   sub = add_registry_action(*app, unmerge, "unmerge", "undo a merge");
-  sub->add_option("id", unmerge.id, "the record that was merged away")->required();
+  sub->add_option("id", unmerge.id, "number of the patient that was merged away")->required();
 }
 
 void add_config(CLI::App& root) {
