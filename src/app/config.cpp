@@ -4,10 +4,27 @@
 #include <set>
 #include <utility>
 
+#include "flow/deliver.h"
+#include "flow/notify.h"
+#include "format/charset/detect.h"
 #include "format/toml/config_reader.h"
+#include "os/socket.h"
 
 namespace minato {
 namespace {
+
+constexpr std::string_view kWebAddress = "must begin with https:// or http://";
+
+bool is_web_address(std::string_view text) { return text.starts_with("https://") || text.starts_with("http://"); }
+
+bool is_one_line(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// Destinations stand in step names, keys and paths of the admin interface.
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
 
 void read_tls(ConfigSection& in, TlsConfig& tls) {
   in.section("tls", [&](ConfigSection& section) {
@@ -27,10 +44,14 @@ MllpConfig read_mllp(ConfigSection& in) {
   in.read_integer("port", out.port, 0, 65535);
   read_tls(in, out.tls);
   in.read("allow", out.allow);
+  if (const auto list = AddressList::parse(out.allow); !list) in.fault_at("allow", list.error().what);
   in.read("senders", out.senders);
   in.read("accept_types", out.accept_types);
   in.read("accept_versions", out.accept_versions);
   in.read("default_charset", out.default_charset);
+  if (!out.default_charset.empty() && !charset::encoding_named(out.default_charset)) {
+    in.fault_at("default_charset", "is no character set of MSH-18 (HL7 table 0211)");
+  }
   in.read_one_of("batch_answer", out.batch_answer, {"each", "batch"});
   in.read_integer("connections_max", out.connections_max, 1, 100'000);
   in.read_bytes("frame_bytes_max", out.frame_bytes_max, 1024, kMllpFrameBytesMax);
@@ -71,6 +92,7 @@ void read_queue(ConfigSection& in, QueueConfig& out) {
   in.read_integer("receives_max", out.receives_max, 1, 1000);
   in.read_duration("backoff_first", out.backoff_first);
   in.read_duration("backoff_max", out.backoff_max);
+  if (out.backoff_max < out.backoff_first) in.fault_at("backoff_max", "must not be less than backoff_first");
 }
 
 void read_mail(ConfigSection& in, MailConfig& out) {
@@ -83,15 +105,22 @@ void read_mail(ConfigSection& in, MailConfig& out) {
   in.read("user", out.user);
   in.read("secret_file", out.secret_file);
   in.read("from", out.from);
+  if (!is_one_line(out.from) || out.from.find('@') == std::string::npos) {
+    in.fault_at("from", "must be a mail address such as \"Minato <minato@hospital.example>\"");
+  }
 }
 
 void read_notify(ConfigSection& in, NotifyConfig& out) {
   in.read("enabled", out.enabled);
   in.read("base_url", out.base_url);
+  if (!out.base_url.empty() && !is_web_address(out.base_url)) in.fault_at("base_url", kWebAddress);
   in.read("institution_en", out.institution_en);
   in.read("institution_ja", out.institution_ja);
   in.read("templates_dir", out.templates_dir);
   in.read("events", out.events);
+  for (const std::string& event : out.events) {
+    if (!notice_event_named(event)) in.fault_at("events", "there is no event \"" + event + "\"");
+  }
   in.read_one_of("on_uncertain", out.on_uncertain, {"park", "resend"});
   in.read("urgent_overrides_quiet_hours", out.urgent_overrides_quiet_hours);
 }
@@ -110,16 +139,20 @@ void read_master(ConfigSection& in, MasterConfig& out) {
 DestinationConfig read_destination(ConfigSection& in) {
   DestinationConfig out;
   in.read("name", out.name);
+  if (!std::ranges::all_of(out.name, is_name_character))
+    in.fault_at("name", "may have letters, digits, '-', '_' and '.'");
   in.read_one_of("kind", out.kind, {"mllp", "webhook", "file"});
   in.read("host", out.host);
   in.read_integer("port", out.port, 1, 65535);
   read_tls(in, out.tls);
   in.read("ca_file", out.ca_file);
   in.read("url", out.url);
+  if (!out.url.empty() && !is_web_address(out.url)) in.fault_at("url", kWebAddress);
   in.read("secret_file", out.secret_file);
   in.read_one_of("body", out.body, {"hl7", "json"});
   in.read("directory", out.directory);
   in.read("file_name", out.file_name);
+  if (const auto name = delivery_file_name(out.file_name, {}); !name) in.fault_at("file_name", name.error().what);
   in.read_one_of("on_ae", out.on_ae, {"park", "retry", "accept"});
   in.read_one_of("on_ar", out.on_ar, {"park", "retry", "accept"});
   in.read_duration("ack_timeout", out.ack_timeout);
@@ -129,7 +162,9 @@ DestinationConfig read_destination(ConfigSection& in) {
 void read_all(ConfigSection& in, Config& out) {
   in.read("data_dir", out.data_dir);
   in.read("application", out.application);
+  if (!is_one_line(out.application)) in.fault_at("application", "must be one line of text");
   in.read("facility", out.facility);
+  if (!is_one_line(out.facility)) in.fault_at("facility", "must be one line of text");
   in.read_utc_offset("utc_offset", out.utc_offset_minutes);
   in.read_one_of("log_level", out.log_level, {"debug", "info", "warning", "error"});
   in.read_bytes("buffer_bytes_max", out.buffer_bytes_max, 16 * kMiB, std::uint64_t{1} << 40);
@@ -224,9 +259,7 @@ void check_mail(const MailConfig& mail, Complaints& out) {
 
 }  // namespace
 
-bool is_loopback_address(std::string_view address) {
-  return address.starts_with("127.") || address == "::1" || address == "localhost";
-}
+bool is_loopback_address(std::string_view address) { return is_loopback_host(address); }
 
 Result<Config> parse_config(std::string_view text, std::string_view file_name) {
   ConfigFaults faults(file_name);

@@ -45,6 +45,28 @@ TEST(Config, WrongTypesAndRangesAreNamed) {
   EXPECT_NE(faults_of("a = [\n"), "");
 }
 
+TEST(Config, ValuesThatCouldNotBeUsedAreNamedWithTheirLine) {
+  EXPECT_EQ(faults_of("[[mllp]]\nallow = [\"10.0.0.0/40\"]\n").find("test.toml:2: mllp.allow: "), 0u);
+  EXPECT_EQ(faults_of("[[mllp]]\ndefault_charset = \"klingon\"\n").find("test.toml:2: mllp.default_charset: "), 0u);
+  EXPECT_EQ(faults_of("[notify]\nevents = [\"birthday\"]\n"),
+            "test.toml:2: notify.events: there is no event \"birthday\"");
+  EXPECT_EQ(faults_of("[notify]\nbase_url = \"javascript:x\"\n").find("test.toml:2: notify.base_url: "), 0u);
+  EXPECT_EQ(faults_of("[mail]\nfrom = \"a@b\\r\\nBcc: c@d\"\n").find("test.toml:2: mail.from: "), 0u);
+  EXPECT_EQ(faults_of("[queue]\nbackoff_first = \"1h\"\nbackoff_max = \"1s\"\n").find("test.toml:3: queue.backoff_max"),
+            0u);
+  const std::string file = "[[destination]]\nname = \"x\"\nkind = \"file\"\ndirectory = \"/tmp\"\n";
+  EXPECT_EQ(faults_of(file), "");
+  EXPECT_EQ(faults_of(file + "file_name = \"{bad}\"\n").find("test.toml:5: destination.file_name: "), 0u);
+  EXPECT_EQ(faults_of(file + "file_name = \"../{seq}\"\n").find("test.toml:5: destination.file_name: "), 0u);
+  EXPECT_EQ(faults_of("[[destination]]\nname = \"x/y\"\nkind = \"file\"\ndirectory = \"/tmp\"\n").find("test.toml:2: "),
+            0u);
+}
+
+TEST(Config, AHostNameThatBeginsLikeLoopbackIsNotLoopback) {
+  EXPECT_NE(faults_of("[[mllp]]\naddress = \"127.example.org\"\n"), "");
+  EXPECT_EQ(faults_of("[[mllp]]\naddress = \"127.0.0.2\"\n"), "");
+}
+
 TEST(Config, UnitsAreRead) {
   const auto config = parse_config(
       "duplicate_window = \"2h\"\nbuffer_bytes_max = \"64MiB\"\nutc_offset = \"-03:30\"\n[queue]\nbackoff_first = "

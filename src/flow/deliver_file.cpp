@@ -27,12 +27,12 @@ std::string value_of(std::string_view name, const Delivery& delivery) {
     std::erase(day, '-');
     return day;
   }
+  if (name != "type" && name != "trigger" && name != "control_id") return "";
   const auto message = hl7::Message::view(delivery.bytes);
   if (!message) return "none";
   if (name == "type") return safe(message->get("MSH-9.1"));
   if (name == "trigger") return safe(message->get("MSH-9.2"));
-  if (name == "control_id") return safe(message->get("MSH-10"));
-  return "";
+  return safe(message->get("MSH-10"));
 }
 
 bool inside(std::string_view path) {

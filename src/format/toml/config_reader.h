@@ -90,6 +90,11 @@ class ConfigSection {
       inner.finish();
     }
   }
+  // A fault of what was read at `key`, with its line; of the section if the key is not there.
+  void fault_at(std::string_view key, std::string_view text) {
+    const toml::node* node = table_.get(key);
+    node == nullptr ? fault_here(text) : fault(*node, key, text);
+  }
   bool has(std::string_view key) const { return table_.contains(key); }
   // A fault of the whole section.
   void fault_here(std::string_view text) { faults_.add(table_.source(), path_, text); }
