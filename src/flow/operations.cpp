@@ -14,6 +14,7 @@ namespace minato {
 namespace {
 
 constexpr auto kReadWait = std::chrono::seconds(10);
+constexpr auto kCatchUpWait = std::chrono::seconds(1);
 constexpr auto kApplyWait = std::chrono::seconds(30);
 // Items that one redrive or discard takes at most; more are taken by asking again. Keeps the record far below its
 // limit.
@@ -80,6 +81,9 @@ Status Operations::applied(Seq seq) const {
 
 Result<MessagePage> Operations::messages(const MessageFilter& filter, std::optional<Seq> before,
                                          std::size_t limit) const {
+  // Whoever has just seen an acknowledgement looks for that message. Under a load that the follower cannot keep up with
+  // the answer comes all the same, a little older.
+  if (!before) static_cast<void>(context_.progress.wait_for(context_.journal.stats().last, after(kCatchUpWait), {}));
   return read<MessageSearch>([&](MessageSearch& search) { return search.search(filter, before, limit); });
 }
 
