@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "format/hl7/escape.h"
+#include "format/hl7/header.h"
 
 namespace minato {
 namespace {
@@ -22,6 +24,20 @@ MessageStatus initial_status(const Entry& entry, const EntryPlan& plan) {
   return plan.lanes.empty() ? MessageStatus::kDone : MessageStatus::kQueued;
 }
 
+// A message that cannot be split is found by its header all the same.
+void index_header(std::string_view bytes, IndexedMessage& row) {
+  const auto header = hl7::peek_header(bytes);
+  if (!header) return;
+  const auto text = [&](std::string_view raw) {
+    return hl7::decode_text(raw, {.delimiters = header->delimiters, .encoding = header->charset.used});
+  };
+  row.sender_application = text(header->component(3, 1));
+  row.sender_facility = text(header->component(4, 1));
+  row.message_type = text(header->message_type());
+  row.trigger = text(header->trigger_event());
+  row.control_id = text(header->control_id());
+}
+
 IndexedMessage indexed(const Entry& entry, const EntryPlan& plan) {
   IndexedMessage row;
   row.seq = entry.seq;
@@ -34,7 +50,10 @@ IndexedMessage indexed(const Entry& entry, const EntryPlan& plan) {
   row.edited_from = plan.received->edited_from;
   row.status = initial_status(entry, plan);
   row.items.open = plan.lanes.empty() ? 0 : 1;
-  if (!plan.message) return row;
+  if (!plan.message) {
+    index_header(entry.record.body, row);
+    return row;
+  }
   const hl7::Segment msh = plan.message->segment("MSH");
   row.sender_application = msh.field(3).component(1).text();
   row.sender_facility = msh.field(4).component(1).text();

@@ -56,9 +56,10 @@ void plan_message(const Entry& entry, EntryPlan& plan) {
   plan.received = std::move(*received);
   auto message = hl7::Message::view(entry.record.body);
   if (message) plan.message = std::move(*message);
-  if (entry.record.kind == RecordKind::kHl7Received && plan.message && !plan.received->is_answer) {
-    plan.lanes = lanes_of(*plan.message, kProcessStep);
-  }
+  if (entry.record.kind != RecordKind::kHl7Received || plan.received->is_answer) return;
+  // What was acknowledged and cannot be split (more segments or fields than the limits allow) becomes a dead letter by
+  // the process step: nothing disappears quietly.
+  plan.lanes = plan.message ? lanes_of(*plan.message, kProcessStep) : std::vector{lane(kProcessStep, "unreadable")};
 }
 
 std::vector<NewItem> children_of(const Entry& entry, Seq origin, const std::vector<ChildItem>& children) {

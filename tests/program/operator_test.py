@@ -76,6 +76,19 @@ def dead_letters(checks, server, folder):
     link.close()
 
 
+def unreadable(checks, server):
+    """Acknowledged, but with more segments than are split: a dead letter, found by its header."""
+    link = server.link()
+    answer = link.exchange(a01("MANY", "100") + b"NTE|1\r" * 100_001)
+    checks.equal("answer", ack_code(answer), "AA")
+    found = server.get("/api/v1/messages?control_id=MANY")["messages"]
+    checks.equal("found at once by its header", [(m["type"], m["sender_application"]) for m in found], [("ADT", "LAB")])
+    server.wait_idle()
+    items = server.get(f"/api/v1/queue/items?message={found[0]['seq']}")["items"]
+    checks.true(f"a dead letter that says why: {items}", len(items) == 1 and items[0]["reason"].startswith("unreadable"))
+    link.close()
+
+
 def backup(checks, server, folder):
     for directory, wanted in (("", 400), ("relative", 400)):
         body = json.dumps({"directory": directory}).encode()
@@ -141,6 +154,7 @@ def main():
         with Server() as server:
             registry(checks, server)
             dead_letters(checks, server, folder)
+            unreadable(checks, server)
             backup(checks, server, folder)
         dead_destination(checks)
     finally:
